@@ -1,0 +1,166 @@
+/*
+ * Room engine: the leader, its thread and its round. Free of httpd.h: cfmtctl runs rounds with it
+ * and tests run it under TSan.
+ */
+#ifndef CFMT_ENGINE_H
+#define CFMT_ENGINE_H
+
+#include "cfmt_store.h"
+
+/* ---- leader.c: one leader per host, by an OFD lock on <db>.leader ---------------------------- */
+
+typedef struct cfmt_leader_t cfmt_leader_t;
+
+/* What the leader file says. */
+typedef struct cfmt_heartbeat_t {
+    pid_t pid;
+    apr_time_t started_at;
+    apr_int64_t round;
+    apr_time_t at;      /* of the last beat, wall clock */
+} cfmt_heartbeat_t;
+
+/*
+ * Opens (creating 0660, following no link) and tries the lock: APR_SUCCESS = we lead; APR_EBUSY =
+ * somebody else; CFMT_EDENIED, ELINK, EMISSING (no directory) otherwise. Released by
+ * cfmt_leader_release or the end of the process.
+ */
+apr_status_t cfmt_leader_take(cfmt_leader_t **pl, const char *db, apr_time_t now, apr_pool_t *p);
+/* CFMT_EREPLACED when the file on disk is no longer ours: stop leading. */
+apr_status_t cfmt_leader_beat(cfmt_leader_t *l, apr_int64_t round, apr_time_t now);
+void cfmt_leader_release(cfmt_leader_t *l);
+/*
+ * Reads the heartbeat; follows no link, never blocks, safe as root. CFMT_EMISSING: no file or no
+ * beat yet.
+ */
+apr_status_t cfmt_leader_read(cfmt_heartbeat_t *hb, const char *db);
+
+/* In seconds; a test build may shorten them by -D. */
+#ifndef CFMT_LEADER_LATE_S
+#define CFMT_LEADER_LATE_S 60
+#endif
+#ifndef CFMT_LEADER_HUNG_S
+#define CFMT_LEADER_HUNG_S 180
+#endif
+#define CFMT_LEADER_LATE apr_time_from_sec(CFMT_LEADER_LATE_S) /* older: ERR, health failing */
+#define CFMT_LEADER_HUNG apr_time_from_sec(CFMT_LEADER_HUNG_S) /* and our child: monitor ends it */
+
+/* ---- engine.c: the round --------------------------------------------------------------------- */
+
+typedef struct cfmt_engine_conf_t {
+    const char *db;
+    const cfmt_clock_t *clock;  /* NULL: system */
+    const cfmt_log_t *log;
+    cfmt_gauges_t *gauges; /* NULL: nobody to give way to */
+    const apr_table_t
+        *settings; /* effective configuration of this generation; NULL in cfmtctl: as published */
+} cfmt_engine_conf_t;
+
+typedef struct cfmt_engine_t cfmt_engine_t;
+
+/* State between rounds (store handle, caches); everything in it can be rebuilt. Dies with p. */
+cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p);
+/* How long the thread may rest after a round. */
+typedef struct cfmt_rest_t {
+    apr_time_t until; /* the next round is due */
+    apr_time_t deaf;  /* nothing but a stop shortens it before: rounds are spaced, so that a busy
+                         intake is not  answered by a transaction of ours for each of its own */
+} cfmt_rest_t;
+
+/*
+ * One round: project the journal, run due jobs, checkpoint; takes about a second at most. Errors of
+ * the store are in *r (may be NULL), logged on change and hourly, and retried after 5 s; they never
+ * end the engine. Must be called with leadership held. ptick is scratch, cleared by the caller.
+ */
+apr_status_t cfmt_engine_round(cfmt_engine_t *e, cfmt_rest_t *rest, cfmt_result_t *r,
+                               apr_pool_t *ptick);
+/* Only project to the head (cfmtctl without a leader). The store must exist. */
+apr_status_t cfmt_engine_project(cfmt_engine_t *e, cfmt_result_t *r, apr_pool_t *ptick);
+/*
+ * True when there is reason for a round before its time: another handle has committed, or intake
+ * has failed for 5 s.
+ */
+int cfmt_engine_stirred(cfmt_engine_t *e);
+
+/* ---- project.c: journal rows -> projections -------------------------------------------------- */
+
+#define CFMT_PROJECT_STEP 200 /* rows a step, one transaction each */
+
+typedef struct cfmt_projector_t cfmt_projector_t;
+
+/* Caches (prefix table in force, ...), all rebuildable. */
+cfmt_projector_t *cfmt_projector_create(const cfmt_log_t *log, apr_pool_t *p);
+/*
+ * One step: reads at most limit rows behind the cursor, understands them outside the lock, then
+ * writes projections and cursor in one transaction. *pdone: rows taken, 0 = at the head. A row that
+ * cannot be understood is skipped with one ERR line and never stops the projection.
+ */
+apr_status_t cfmt_project_step(cfmt_projector_t *pr, cfmt_store_t *s, int limit, int *pdone,
+                               apr_pool_t *ptemp);
+/* Drops all projections and sets the cursor back; the steps that follow rebuild them. */
+apr_status_t cfmt_project_reset(cfmt_store_t *s);
+
+/* ---- runner.c: the thread -------------------------------------------------------------------- */
+
+typedef struct cfmt_runner_conf_t {
+    cfmt_engine_conf_t engine;
+    int wake_fd;                    /* eventfd of the generation, -1 = none */
+    apr_interval_time_t lease_retry; /* 0 = 1 s */
+} cfmt_runner_conf_t;
+
+typedef struct cfmt_runner_t cfmt_runner_t;
+
+/* Starts the thread with an unmanaged pool of its own. */
+apr_status_t cfmt_runner_start(cfmt_runner_t **pr, const cfmt_runner_conf_t *conf);
+/* Asks it to end: flag and wake. Async-signal-safe, may be called often. */
+void cfmt_runner_ask(cfmt_runner_t *r);
+/*
+ * Asks and waits up to limit, then joins and frees. APR_TIMEUP: it still runs and its memory is
+ * left alone.
+ */
+apr_status_t cfmt_runner_stop(cfmt_runner_t *r, apr_interval_time_t limit);
+/* For tests and health of this child: are we the leader now? */
+int cfmt_runner_leads(const cfmt_runner_t *r);
+
+/* ---- health.c: facts -> judgement, pure ------------------------------------------------------ */
+
+#define CFMT_HEALTH_START apr_time_from_sec(10)         /* so long a missing leader is "starting" */
+#define CFMT_HEALTH_LAG_DEGRADED apr_time_from_sec(30)  /* age of the oldest unprojected row */
+#define CFMT_HEALTH_LAG_FAILING apr_time_from_sec(300)
+#define CFMT_HEALTH_DISK_DEGRADED ((apr_int64_t)256 * 1024 * 1024)
+#define CFMT_HEALTH_DISK_FAILING ((apr_int64_t)32 * 1024 * 1024)
+#define CFMT_HEALTH_QUEUE_MIN 8 /* fewer waiting entries are never a reason */
+
+typedef enum { CFMT_HEALTH_OK, CFMT_HEALTH_DEGRADED, CFMT_HEALTH_FAILING } cfmt_health_e;
+const char *cfmt_health_name(cfmt_health_e h); /* "ok" "degraded" "failing" */
+
+typedef struct cfmt_health_facts_t {
+    apr_time_t now;
+    apr_time_t started_at;        /* of this httpd generation */
+    apr_status_t read_status;     /* of the last attempt to read the store */
+    apr_time_t rows_at;           /* when rows were read; 0 = never */
+    cfmt_health_rows_t rows;
+    cfmt_gauge_sum_t gauges;
+    apr_uint32_t
+        queue_capacity; /* entries that could wait at most, over all children; 0 = unknown */
+    int has_heartbeat;
+    cfmt_heartbeat_t heartbeat;
+    apr_int64_t free_disk;        /* bytes; < 0 = unknown */
+    int secrets_wanted, secrets_usable;
+} cfmt_health_facts_t;
+
+typedef struct cfmt_health_reason_t {
+    cfmt_health_e level;
+    const char *id;               /* store leader projection disk secret queue */
+    const char *text;             /* sentence without a full stop; no paths, no secrets */
+} cfmt_health_reason_t;
+
+/*
+ * The worst level of all reasons; *preasons: array of cfmt_health_reason_t in p in the order of the
+ * ids above. docs/health.md names for each reason what turns it on and off.
+ */
+cfmt_health_e cfmt_health_judge(apr_array_header_t **preasons, const cfmt_health_facts_t *f,
+                                apr_pool_t *p);
+/* What the store is like: the newest unanswered commit error, else what reading said. */
+apr_status_t cfmt_health_store_status(const cfmt_health_facts_t *f);
+
+#endif

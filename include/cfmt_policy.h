@@ -1,0 +1,107 @@
+/*
+ * Room policy: pure functions over plain data. No I/O, no clock, nothing static. Depends on cfmt.h
+ * and on the event of cfmt_intake.h.
+ */
+#ifndef CFMT_POLICY_H
+#define CFMT_POLICY_H
+
+#include "cfmt_intake.h"
+
+/* ---- attack.c: a set of events -> one attack, whatever their order (DOMAIN.md section 4) ----- */
+
+/*
+ * Identity. Events that share an attack id or a correlation id within one account are one attack,
+ * transitively; only events with neither share a tuple (type, target, vector, minute of start).
+ */
+typedef enum { CFMT_KEY_ATTACK = 1, CFMT_KEY_CORRELATION = 2, CFMT_KEY_TUPLE = 3 } cfmt_key_e;
+
+typedef struct cfmt_attack_key_t {
+    cfmt_key_e kind;
+    const char *account; /* "" when the event names none */
+    const char *value;
+    const char *id;      /* short id made of the three: 'a' and 12 hex digits of their SHA-256 */
+} cfmt_attack_key_t;
+
+#define CFMT_ATTACK_KEYS_MAX 2
+
+/* Fills keys[] in ascending kind; returns how many (0 when the event is about no attack). */
+int cfmt_attack_keys(cfmt_attack_key_t keys[CFMT_ATTACK_KEYS_MAX], const cfmt_event_t *e,
+                     apr_pool_t *p);
+/* Order of keys: kind, then value, then account. An attack's id is the id of its smallest key. */
+int cfmt_attack_key_compare(const cfmt_attack_key_t *a, const cfmt_attack_key_t *b);
+
+#define CFMT_ATTACK_TARGETS_MAX 64 /* the smallest ones are kept: order-free */
+#define CFMT_ATTACK_TEXTS_MAX 16
+
+typedef struct cfmt_attack_t {
+    const char *id;
+    const char *account;
+    int ours;
+    cfmt_effect_e scope;          /* CFMT_EFFECT_NETWORK or _HOST (NETWORK if any event was) */
+    int open;
+    const char *ended_by;         /* "end", "operator"; NULL while open */
+    int episodes;                 /* START after END opens the next */
+    apr_time_t started_at;        /* smallest ts */
+    apr_time_t episode_at;        /* ts at which the present (or last) episode began */
+    apr_time_t ended_at;          /* ts of the END that ended the last episode; 0 while open */
+    apr_time_t last_at;           /* greatest ts */
+    apr_int64_t events;
+    apr_array_header_t *targets;  /* const char *, sorted, distinct */
+    int targets_cut;              /* there were more than CFMT_ATTACK_TARGETS_MAX */
+    int target_missing; /* a network event, not an END, without a readable target was among them */
+    apr_array_header_t *vectors, *protocols, *rules,
+        *alert_types;                    /* const char *, sorted, distinct */
+    double peak_pps, peak_bps, peak_rps; /* < 0 = never said */
+} cfmt_attack_t;
+
+/*
+ * Canonical order of the events of one attack: ts, then END after START, then digest, then id. The
+ * fold is defined over this order, so an event that sorts behind all others is exactly one more
+ * step and any other needs a fold from the start.
+ */
+int cfmt_attack_event_compare(const cfmt_event_t *a, const cfmt_event_t *b);
+/* An attack before its first event. Strings and arrays are allocated from p. */
+void cfmt_attack_init(cfmt_attack_t *a, const char *id, apr_pool_t *p);
+/*
+ * One more event in canonical order. Only where a pruned part is the start (its events are gone)
+ * may one come that is older than last_at: it counts, but the state stays that of the greatest ts.
+ */
+void cfmt_attack_step(cfmt_attack_t *a, const cfmt_event_t *e, apr_pool_t *p);
+/* Takes the folded (pruned) part of another attack in; commutative and associative. */
+void cfmt_attack_join(cfmt_attack_t *a, const cfmt_attack_t *b, apr_pool_t *p);
+/*
+ * Adds a copy of text (NULL: nothing) to a sorted set of distinct const char *. Only the max
+ * smallest stay; returns 1 when one had to be left out.
+ */
+int cfmt_texts_add(apr_array_header_t *set, const char *text, int max, apr_pool_t *p);
+
+/* ---- entity.c: a thing with states ----------------------------------------------------------- */
+
+typedef struct cfmt_entity_t {
+    const char *kind, *id, *name;
+    const char *state;      /* of the event with the greatest (ts, digest, id) */
+    const char *previous;   /* the state before the last change; NULL = never changed */
+    apr_time_t since;       /* ts of the event that brought the present state */
+    apr_time_t last_at;     /* greatest ts */
+    apr_int64_t events, changes;
+    cfmt_priority_e priority;
+} cfmt_entity_t;
+
+int cfmt_entity_event_compare(const cfmt_event_t *a, const cfmt_event_t *b);
+void cfmt_entity_init(cfmt_entity_t *t, const char *kind, const char *id);
+void cfmt_entity_step(cfmt_entity_t *t, const cfmt_event_t *e, apr_pool_t *p);
+
+/* ---- schedule.c: when next ------------------------------------------------------------------- */
+
+#define CFMT_SCHEDULE_FLOOR apr_time_from_msec(100) /* nothing runs more often: no bug can spin */
+
+/*
+ * Next run after a run that ended at now. fails = failures in a row (0 = success): interval doubles
+ * with each failure up to ceiling. jitter: permille of the interval, spread by seed, only ever
+ * later. Never earlier than now + CFMT_SCHEDULE_FLOOR.
+ */
+apr_time_t cfmt_schedule_next(apr_time_t now, apr_interval_time_t interval,
+                              apr_interval_time_t ceiling, int fails, int jitter,
+                              apr_uint32_t seed);
+
+#endif

@@ -1,0 +1,616 @@
+/*
+ * One step of the projection. The result depends on the set of events only: attacks are unions over
+ * shared keys, folds run in canonical order, and what cannot be one more step on the stored row is
+ * folded again from all events.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+
+#include "batch.h"
+
+/* An attack that the batch touches. */
+typedef struct cfmt_group_t {
+    struct cfmt_group_t *into;  /* merged into that one; NULL = a root */
+    apr_array_header_t *ids;    /* const char *: stored attacks it is made of */
+    apr_array_header_t *items;  /* cfmt_item_t *: events that are new to it */
+    apr_array_header_t *keys;   /* cfmt_attack_key_t: new ones */
+    apr_array_header_t *lost;   /* apr_int64_t: stored events that belong elsewhere now */
+    cfmt_attack_stored_t row;   /* the result; row.a.id is its id */
+} cfmt_group_t;
+
+typedef struct cfmt_thing_t {
+    const char *kind, *id;
+    apr_array_header_t *items;
+    cfmt_entity_stored_t row;
+} cfmt_thing_t;
+
+/* Folds keep the set of prefixes without a bound: it cannot grow beyond the configuration. */
+#define PREFIXES_MAX 100000
+
+void cfmt_batch_init(cfmt_batch_t *b, cfmt_store_t *s, apr_pool_t *p)
+{
+    b->s = s;
+    b->p = p;
+    b->items = apr_array_make(p, 64, sizeof(cfmt_item_t *));
+    b->groups = apr_array_make(p, 16, sizeof(cfmt_group_t *));
+    b->things = apr_array_make(p, 4, sizeof(cfmt_thing_t *));
+    b->operators = apr_array_make(p, 4, sizeof(cfmt_item_t *));
+    b->same = apr_hash_make(p);
+    b->keys = apr_hash_make(p);
+    b->attacks = apr_hash_make(p);
+    b->entities = apr_hash_make(p);
+}
+
+/* ---- groups: a union of keys ----------------------------------------------------------------- */
+
+static cfmt_group_t *root_of(cfmt_group_t *g)
+{
+    while (g && g->into) {
+        g = g->into;
+    }
+    return g;
+}
+
+static cfmt_group_t *group_make(cfmt_batch_t *b)
+{
+    cfmt_group_t *g = apr_pcalloc(b->p, sizeof(*g));
+
+    g->ids = apr_array_make(b->p, 1, sizeof(const char *));
+    g->items = apr_array_make(b->p, 4, sizeof(cfmt_item_t *));
+    g->keys = apr_array_make(b->p, 2, sizeof(cfmt_attack_key_t));
+    g->lost = apr_array_make(b->p, 1, sizeof(apr_int64_t));
+    APR_ARRAY_PUSH(b->groups, cfmt_group_t *) = g;
+    return g;
+}
+
+static cfmt_group_t *group_of_attack(cfmt_batch_t *b, const char *attack)
+{
+    cfmt_group_t *g = apr_hash_get(b->attacks, attack, APR_HASH_KEY_STRING);
+
+    if (!g) {
+        g = group_make(b);
+        APR_ARRAY_PUSH(g->ids, const char *) = attack;
+        apr_hash_set(b->attacks, attack, APR_HASH_KEY_STRING, g);
+    }
+    return root_of(g);
+}
+
+/* Both are roots or NULL; the result is what they are together. */
+static cfmt_group_t *group_union(cfmt_group_t *a, cfmt_group_t *b)
+{
+    if (!a || a == b) {
+        return b;
+    }
+    if (b) {
+        apr_array_cat(a->ids, b->ids);
+        apr_array_cat(a->items, b->items);
+        apr_array_cat(a->keys, b->keys);
+        b->into = a;
+    }
+    return a;
+}
+
+static const char *key_text(const cfmt_attack_key_t *k, apr_pool_t *p)
+{
+    const char kind[] = { (char)('0' + k->kind), '\0' };
+
+    return apr_pstrcat(p, kind, k->account, "\n", k->value, NULL);
+}
+
+/* The group that has key k, in this batch or in the store; NULL = the key is new. */
+static apr_status_t find_group(cfmt_batch_t *b, cfmt_group_t **pg, const cfmt_attack_key_t *k,
+                               const char *text)
+{
+    const char *attack;
+    apr_status_t rv;
+
+    *pg = root_of(apr_hash_get(b->keys, text, APR_HASH_KEY_STRING));
+    if (*pg) {
+        return APR_SUCCESS;
+    }
+    rv = cfmt_key_find(b->s, k, &attack, b->p);
+    if (rv == APR_SUCCESS && attack) {
+        *pg = group_of_attack(b, attack);
+        apr_hash_set(b->keys, text, APR_HASH_KEY_STRING, *pg);
+    }
+    return rv;
+}
+
+static apr_status_t add_to_attack(cfmt_batch_t *b, cfmt_item_t *item)
+{
+    cfmt_attack_key_t keys[CFMT_ATTACK_KEYS_MAX];
+    const char *text[CFMT_ATTACK_KEYS_MAX];
+    cfmt_group_t *found[CFMT_ATTACK_KEYS_MAX], *g = NULL;
+    cfmt_event_t named = item->e;
+    apr_status_t rv;
+    int n, i;
+
+    named.account = item->account;
+    n = cfmt_attack_keys(keys, &named, b->p);
+    for (i = 0; i < n; i++) {
+        text[i] = key_text(&keys[i], b->p);
+        rv = find_group(b, &found[i], &keys[i], text[i]);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        g = group_union(g, root_of(found[i]));
+    }
+    if (!g && n) {
+        g = group_make(b);
+    }
+    for (i = 0; i < n; i++) {
+        if (!found[i]) {
+            APR_ARRAY_PUSH(g->keys, cfmt_attack_key_t) = keys[i];
+            apr_hash_set(b->keys, text[i], APR_HASH_KEY_STRING, g);
+        }
+    }
+    if (g) {
+        APR_ARRAY_PUSH(g->items, cfmt_item_t *) = item;
+        item->group = g;
+    }
+    return APR_SUCCESS;
+}
+
+/* ---- add ------------------------------------------------------------------------------------- */
+
+static void add_to_entity(cfmt_batch_t *b, cfmt_item_t *item)
+{
+    const cfmt_event_t *e = &item->e;
+    const char *text;
+    cfmt_thing_t *t;
+
+    if (e->effect != CFMT_EFFECT_ENTITY || !e->entity_kind || !e->entity_id || !e->ours) {
+        return;
+    }
+    text = apr_pstrcat(b->p, e->entity_kind, "\n", e->entity_id, NULL);
+    t = apr_hash_get(b->entities, text, APR_HASH_KEY_STRING);
+    if (!t) {
+        t = apr_pcalloc(b->p, sizeof(*t));
+        t->kind = e->entity_kind;
+        t->id = e->entity_id;
+        t->items = apr_array_make(b->p, 4, sizeof(cfmt_item_t *));
+        APR_ARRAY_PUSH(b->things, cfmt_thing_t *) = t;
+        apr_hash_set(b->entities, text, APR_HASH_KEY_STRING, t);
+    }
+    APR_ARRAY_PUSH(t->items, cfmt_item_t *) = item;
+}
+
+/* A delivery that came again, in this batch or before, is not another event. */
+static apr_status_t find_same(cfmt_batch_t *b, cfmt_item_t *item)
+{
+    apr_int64_t *name = apr_palloc(b->p, 2 * sizeof(*name));
+    const cfmt_item_t *same;
+    apr_status_t rv;
+
+    name[0] = item->e.ts;
+    name[1] = item->e.digest;
+    same = apr_hash_get(b->same, name, 2 * sizeof(*name));
+    if (same) {
+        item->first = same->e.id;
+        return APR_SUCCESS;
+    }
+    rv = cfmt_event_known(b->s, &item->e, &item->first);
+    if (rv == APR_SUCCESS
+        && !item->first) { /* repeats are not repeated: what they repeat may be pruned */
+        apr_hash_set(b->same, name, 2 * sizeof(*name), item);
+    }
+    return rv;
+}
+
+apr_status_t cfmt_batch_add(cfmt_batch_t *b, cfmt_item_t *item)
+{
+    apr_status_t rv = find_same(b, item);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    APR_ARRAY_PUSH(b->items, cfmt_item_t *) = item;
+    if (item->first) {
+        return APR_SUCCESS;
+    }
+    if (!strcmp(item->e.source, "operator")) {
+        APR_ARRAY_PUSH(b->operators, cfmt_item_t *) = item;
+        return APR_SUCCESS;
+    }
+    add_to_entity(b, item);
+    return add_to_attack(b, item);
+}
+
+/* ---- operators: bound by a name that may come to be known later ------------------------------ */
+
+/* The stored events of operators that name a new key: what they mean may have changed. */
+static apr_status_t recall(cfmt_batch_t *b, const char *name, apr_hash_t *seen)
+{
+    apr_array_header_t *events = apr_array_make(b->p, 2, sizeof(cfmt_event_stored_t));
+    apr_status_t rv = cfmt_events_of_operator(b->s, events, name, b->p);
+    int i;
+
+    for (i = 0; i < events->nelts; i++) {
+        cfmt_event_stored_t *row = &APR_ARRAY_IDX(events, i, cfmt_event_stored_t);
+        cfmt_item_t *item;
+
+        if (apr_hash_get(seen, &row->e.id, sizeof(row->e.id))) {
+            continue;
+        }
+        item = apr_pcalloc(b->p, sizeof(*item));
+        item->e = row->e;
+        item->stored = 1;
+        item->group = row->attack ? group_of_attack(b, row->attack) : NULL;
+        apr_hash_set(seen, &item->e.id, sizeof(item->e.id), item);
+        APR_ARRAY_PUSH(b->operators, cfmt_item_t *) = item;
+    }
+    return rv;
+}
+
+static apr_status_t recall_all(cfmt_batch_t *b)
+{
+    apr_hash_t *seen = apr_hash_make(b->p);
+    apr_status_t rv = APR_SUCCESS;
+    int i, k;
+
+    for (i = 0; i < b->groups->nelts; i++) {
+        const cfmt_group_t *g = APR_ARRAY_IDX(b->groups, i, cfmt_group_t *);
+
+        for (k = 0; rv == APR_SUCCESS && !g->into && k < g->keys->nelts; k++) {
+            const cfmt_attack_key_t *key = &APR_ARRAY_IDX(g->keys, k, cfmt_attack_key_t);
+
+            rv = recall(b, key->id, seen);
+            if (rv == APR_SUCCESS && key->kind != CFMT_KEY_TUPLE) {
+                rv = recall(b, key->value, seen);
+            }
+        }
+    }
+    return rv;
+}
+
+/* 0: the key's id is ref; 1: it is an attack or correlation id that reads so; 2: neither. */
+static int key_rank(const cfmt_attack_key_t *k, const char *ref)
+{
+    if (!strcmp(k->id, ref)) {
+        return 0;
+    }
+    return k->kind != CFMT_KEY_TUPLE && !strcmp(k->value, ref) ? 1 : 2;
+}
+
+/* The same choice as cfmt_key_resolve, over the store and the new keys. */
+static apr_status_t resolve(cfmt_batch_t *b, cfmt_group_t **pg, const char *ref)
+{
+    cfmt_attack_key_t best;
+    const char *attack = NULL;
+    apr_status_t rv = cfmt_key_resolve(b->s, &best, &attack, ref, b->p);
+    int rank = rv == APR_SUCCESS ? key_rank(&best, ref) : 2, i, k;
+
+    *pg = rv == APR_SUCCESS ? group_of_attack(b, attack) : NULL;
+    for (i = 0; i < b->groups->nelts; i++) {
+        cfmt_group_t *g = APR_ARRAY_IDX(b->groups, i, cfmt_group_t *);
+
+        for (k = 0; !g->into && k < g->keys->nelts; k++) {
+            const cfmt_attack_key_t *key = &APR_ARRAY_IDX(g->keys, k, cfmt_attack_key_t);
+            int r = key_rank(key, ref);
+
+            if (r < 2 && (r < rank || (r == rank && cfmt_attack_key_compare(key, &best) < 0))) {
+                best = *key;
+                rank = r;
+                *pg = g;
+            }
+        }
+    }
+    return rv == CFMT_EMISSING ? APR_SUCCESS : rv;
+}
+
+/* The summary says whether there is such an attack. */
+static void say_bound(cfmt_event_t *e, int bound, apr_pool_t *p)
+{
+    apr_size_t len = strlen(e->summary), tail = strlen(CFMT_UNBOUND);
+    int says = len >= tail && !strcmp(e->summary + len - tail, CFMT_UNBOUND);
+
+    if (bound && says) {
+        e->summary = apr_pstrmemdup(p, e->summary, len - tail);
+    }
+    else if (!bound && !says) {
+        e->summary = apr_pstrcat(p, e->summary, CFMT_UNBOUND, NULL);
+    }
+}
+
+static apr_status_t bind_operator(cfmt_batch_t *b, cfmt_item_t *item)
+{
+    cfmt_group_t *was = root_of(item->group), *g;
+    apr_status_t rv = resolve(b, &g, item->e.attack_id);
+
+    if (rv != APR_SUCCESS || (item->stored && g == was)) {
+        return rv;
+    }
+    say_bound(&item->e, g != NULL, b->p);
+    if (was) {
+        APR_ARRAY_PUSH(was->lost, apr_int64_t) = item->e.id;
+    }
+    if (g) {
+        APR_ARRAY_PUSH(g->items, cfmt_item_t *) = item;
+    }
+    item->group = g;
+    if (item->stored) {
+        APR_ARRAY_PUSH(b->items, cfmt_item_t *) = item;
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t bind_operators(cfmt_batch_t *b)
+{
+    apr_status_t rv = recall_all(b);
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < b->operators->nelts; i++) {
+        rv = bind_operator(b, APR_ARRAY_IDX(b->operators, i, cfmt_item_t *));
+    }
+    return rv;
+}
+
+/* ---- fold: attacks --------------------------------------------------------------------------- */
+
+static int by_attack_order(const void *a, const void *b)
+{
+    return cfmt_attack_event_compare(*(const cfmt_event_t *const *)a,
+                                     *(const cfmt_event_t *const *)b);
+}
+
+static int by_entity_order(const void *a, const void *b)
+{
+    return cfmt_entity_event_compare(*(const cfmt_event_t *const *)a,
+                                     *(const cfmt_event_t *const *)b);
+}
+
+/* Pointers to the events of items, and of rows that are not among the lost ones, in order. */
+static apr_array_header_t *in_order(const apr_array_header_t *items, const apr_array_header_t *rows,
+                                    const apr_array_header_t *lost,
+                                    int (*order)(const void *, const void *), apr_pool_t *p)
+{
+    apr_array_header_t *out = apr_array_make(p, items->nelts + (rows ? rows->nelts : 0) + 1,
+                                             sizeof(const cfmt_event_t *));
+    int i, k;
+
+    for (i = 0; i < items->nelts; i++) {
+        APR_ARRAY_PUSH(out, const cfmt_event_t *) = &APR_ARRAY_IDX(items, i, cfmt_item_t *)->e;
+    }
+    for (i = 0; rows && i < rows->nelts; i++) {
+        const cfmt_event_t *e = &APR_ARRAY_IDX(rows, i, cfmt_event_stored_t).e;
+
+        for (k = 0; lost && k < lost->nelts && APR_ARRAY_IDX(lost, k, apr_int64_t) != e->id; k++) {
+        }
+        if (!lost || k == lost->nelts) {
+            APR_ARRAY_PUSH(out, const cfmt_event_t *) = e;
+        }
+    }
+    qsort(out->elts, (size_t)out->nelts, sizeof(const cfmt_event_t *), order);
+    return out;
+}
+
+/* The id is that of the smallest key; without new keys it is what it was. */
+static apr_status_t choose_id(cfmt_batch_t *b, const cfmt_group_t *g, const char **pid)
+{
+    cfmt_attack_key_t best, k;
+    apr_status_t rv = APR_SUCCESS;
+    int i, have = 0;
+
+    *pid = g->ids->nelts == 1 ? APR_ARRAY_IDX(g->ids, 0, const char *) : NULL;
+    if (*pid && !g->keys->nelts) {
+        return APR_SUCCESS;
+    }
+    for (i = 0; i < g->ids->nelts; i++) {
+        rv = cfmt_key_first(b->s, &k, APR_ARRAY_IDX(g->ids, i, const char *), b->p);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if (!have++ || cfmt_attack_key_compare(&k, &best) < 0) {
+            best = k;
+        }
+    }
+    for (i = 0; i < g->keys->nelts; i++) {
+        if (!have++
+            || cfmt_attack_key_compare(&APR_ARRAY_IDX(g->keys, i, cfmt_attack_key_t), &best) < 0) {
+            best = APR_ARRAY_IDX(g->keys, i, cfmt_attack_key_t);
+        }
+    }
+    *pid = best.id;
+    return APR_SUCCESS;
+}
+
+/* Adds stored attack id to g's row: prefixes, and its pruned part to *base. */
+static apr_status_t take_stored(cfmt_batch_t *b, cfmt_group_t *g, const char *id,
+                                cfmt_attack_t *base)
+{
+    cfmt_attack_stored_t row;
+    cfmt_attack_t pruned;
+    apr_status_t rv = cfmt_attack_load(b->s, &row, id, b->p);
+    int i;
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    for (i = 0; i < row.prefixes->nelts; i++) {
+        cfmt_texts_add(g->row.prefixes, APR_ARRAY_IDX(row.prefixes, i, const char *), PREFIXES_MAX,
+                       b->p);
+    }
+    if (row.base) {
+        rv = cfmt_attack_decode(&pruned, id, row.base, b->p);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        cfmt_attack_join(base, &pruned, b->p);
+    }
+    g->row.a = row.a;
+    return APR_SUCCESS;
+}
+
+/* Starts again from what is pruned, over all events. */
+static apr_status_t refold(cfmt_batch_t *b, cfmt_group_t *g, const cfmt_attack_t *base,
+                           apr_array_header_t **pevents)
+{
+    apr_array_header_t *rows = apr_array_make(b->p, 64, sizeof(cfmt_event_stored_t));
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < g->ids->nelts; i++) {
+        rv = cfmt_events_of_attack(b->s, rows, APR_ARRAY_IDX(g->ids, i, const char *), b->p);
+    }
+    g->row.a = *base;
+    *pevents = in_order(g->items, rows, g->lost, by_attack_order, b->p);
+    return rv;
+}
+
+static void take_prefixes(cfmt_group_t *g, apr_pool_t *p)
+{
+    int i, k;
+
+    for (i = 0; i < g->items->nelts; i++) {
+        const apr_array_header_t *hits = APR_ARRAY_IDX(g->items, i, cfmt_item_t *)->hits;
+
+        for (k = 0; hits && k < hits->nelts; k++) {
+            cfmt_texts_add(g->row.prefixes, APR_ARRAY_IDX(hits, k, const char *), PREFIXES_MAX, p);
+        }
+    }
+}
+
+/* One attack as stored, nothing lost, and all that is new is younger: steps on the stored row. */
+static int only_steps(const cfmt_group_t *g, const apr_array_header_t *events)
+{
+    return g->ids->nelts == 1 && !g->lost->nelts && events->nelts
+           && APR_ARRAY_IDX(events, 0, const cfmt_event_t *)->ts > g->row.a.last_at;
+}
+
+static apr_status_t fold_group(cfmt_batch_t *b, cfmt_group_t *g)
+{
+    apr_array_header_t *events = in_order(g->items, NULL, NULL, by_attack_order, b->p);
+    cfmt_attack_t base;
+    const char *id;
+    apr_status_t rv = choose_id(b, g, &id);
+    int i;
+
+    cfmt_attack_init(&base, id, b->p);
+    g->row.prefixes = apr_array_make(b->p, 2, sizeof(const char *));
+    for (i = 0; rv == APR_SUCCESS && i < g->ids->nelts; i++) {
+        rv = take_stored(b, g, APR_ARRAY_IDX(g->ids, i, const char *), &base);
+    }
+    if (rv == APR_SUCCESS) {
+        g->row.base = base.events ? cfmt_attack_encode(&base, b->p) : NULL;
+        if (!only_steps(g, events)) {
+            rv = refold(b, g, &base, &events);
+        }
+    }
+    for (i = 0; rv == APR_SUCCESS && i < events->nelts; i++) {
+        cfmt_attack_step(&g->row.a, APR_ARRAY_IDX(events, i, const cfmt_event_t *), b->p);
+    }
+    g->row.a.id = id;
+    take_prefixes(g, b->p);
+    return rv;
+}
+
+/* A root that something happened to; others were only looked at. */
+static int touched(const cfmt_group_t *g)
+{
+    return !g->into && (g->items->nelts || g->lost->nelts || g->ids->nelts > 1);
+}
+
+/* ---- fold: entities -------------------------------------------------------------------------- */
+
+static apr_status_t fold_thing(cfmt_batch_t *b, cfmt_thing_t *t)
+{
+    apr_array_header_t *events = in_order(t->items, NULL, NULL, by_entity_order, b->p);
+    apr_array_header_t *rows = apr_array_make(b->p, 16, sizeof(cfmt_event_stored_t));
+    apr_status_t rv = cfmt_entity_load(b->s, &t->row, t->kind, t->id, b->p);
+    int i;
+
+    if (rv == APR_SUCCESS
+        && APR_ARRAY_IDX(events, 0, const cfmt_event_t *)->ts <= t->row.t.last_at) {
+        rv = cfmt_events_of_entity(b->s, rows, t->kind, t->id, b->p);
+        events = in_order(t->items, rows, NULL, by_entity_order, b->p);
+        if (!t->row.base) {
+            cfmt_entity_init(&t->row.t, t->kind, t->id);
+        }
+        else if (rv == APR_SUCCESS) {
+            rv = cfmt_entity_decode(&t->row.t, t->kind, t->id, t->row.base, b->p);
+        }
+    }
+    if (rv != APR_SUCCESS && rv != CFMT_EMISSING) {
+        return rv;
+    }
+    for (i = 0; i < events->nelts; i++) {
+        cfmt_entity_step(&t->row.t, APR_ARRAY_IDX(events, i, const cfmt_event_t *), b->p);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t cfmt_batch_fold(cfmt_batch_t *b)
+{
+    apr_status_t rv = bind_operators(b);
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < b->groups->nelts; i++) {
+        cfmt_group_t *g = APR_ARRAY_IDX(b->groups, i, cfmt_group_t *);
+
+        rv = touched(g) ? fold_group(b, g) : APR_SUCCESS;
+    }
+    for (i = 0; rv == APR_SUCCESS && i < b->things->nelts; i++) {
+        rv = fold_thing(b, APR_ARRAY_IDX(b->things, i, cfmt_thing_t *));
+    }
+    return rv;
+}
+
+/* ---- write ----------------------------------------------------------------------------------- */
+
+/*
+ * Merged and renamed attacks first, so that what follows finds the final id. A rename moves all
+ * events of the attack in one transaction: it happens when a late event brings a smaller key or
+ * links two attacks, so to few events as a rule.
+ */
+static apr_status_t write_group(cfmt_batch_t *b, const cfmt_group_t *g)
+{
+    const char *id = g->row.a.id;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < g->ids->nelts; i++) {
+        const char *old = APR_ARRAY_IDX(g->ids, i, const char *);
+
+        rv = strcmp(old, id) ? cfmt_attack_move(b->s, old, id) : APR_SUCCESS;
+    }
+    for (i = 0; rv == APR_SUCCESS && i < g->keys->nelts; i++) {
+        rv = cfmt_key_insert(b->s, &APR_ARRAY_IDX(g->keys, i, cfmt_attack_key_t), id);
+    }
+    return rv == APR_SUCCESS ? cfmt_attack_save(b->s, &g->row, b->p) : rv;
+}
+
+static apr_status_t write_item(cfmt_batch_t *b, const cfmt_item_t *item)
+{
+    const cfmt_group_t *g = root_of(item->group);
+    const char *attack = g ? g->row.a.id : NULL;
+
+    if (item->first) {
+        return cfmt_event_repeat(b->s, item->e.id, item->first);
+    }
+    if (item->stored) {
+        return cfmt_event_rebind(b->s, item->e.id, attack, item->e.summary);
+    }
+    return cfmt_event_insert(b->s, &item->e, attack);
+}
+
+apr_status_t cfmt_batch_write(cfmt_batch_t *b)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < b->groups->nelts; i++) {
+        const cfmt_group_t *g = APR_ARRAY_IDX(b->groups, i, cfmt_group_t *);
+
+        rv = touched(g) ? write_group(b, g) : APR_SUCCESS;
+    }
+    for (i = 0; rv == APR_SUCCESS && i < b->items->nelts; i++) {
+        rv = write_item(b, APR_ARRAY_IDX(b->items, i, cfmt_item_t *));
+    }
+    for (i = 0; rv == APR_SUCCESS && i < b->things->nelts; i++) {
+        rv = cfmt_entity_save(b->s, &APR_ARRAY_IDX(b->things, i, cfmt_thing_t *)->row);
+    }
+    return rv;
+}

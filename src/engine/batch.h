@@ -1,0 +1,43 @@
+/*
+ * One step of the projection: the events of some journal rows, gathered by attack and entity,
+ * folded with what is stored (reads only, without the commit lock), then written.
+ */
+#ifndef CFMT_BATCH_H
+#define CFMT_BATCH_H
+
+#include <apr_hash.h>
+
+#include "cfmt_store.h"
+
+/* An event of the batch, or (stored) one of an operator that has a row and changes its attack. */
+typedef struct cfmt_item_t {
+    cfmt_event_t e;
+    const char *account;      /* for its keys: e.account, else the account in force; NULL = none */
+    apr_array_header_t *hits; /* const char *: our prefixes that it hits; NULL = none */
+    apr_int64_t first;        /* it repeats this event; 0 = it is new */
+    int stored;
+    struct cfmt_group_t *group; /* its attack; NULL = none. Follow with the root. */
+} cfmt_item_t;
+
+typedef struct cfmt_batch_t {
+    cfmt_store_t *s;
+    apr_pool_t *p;
+    apr_array_header_t *items;    /* cfmt_item_t * in order of the journal */
+    apr_array_header_t *groups;   /* struct cfmt_group_t *: attacks, merged ones included */
+    apr_array_header_t *things;   /* struct cfmt_thing_t *: entities */
+    apr_array_header_t *operators; /* cfmt_item_t *: bound last, when all keys are known */
+    apr_hash_t *same, *keys, *attacks, *entities;
+} cfmt_batch_t;
+
+void cfmt_batch_init(cfmt_batch_t *b, cfmt_store_t *s, apr_pool_t *p);
+/* Takes an event (kept); reads the store. */
+apr_status_t cfmt_batch_add(cfmt_batch_t *b, cfmt_item_t *item);
+/* After the last one: binds operators' events and folds; reads the store. */
+apr_status_t cfmt_batch_fold(cfmt_batch_t *b);
+/* Writes everything, in the caller's transaction. */
+apr_status_t cfmt_batch_write(cfmt_batch_t *b);
+
+/* How the summary of an operator's event ends while no attack has the id that it names. */
+#define CFMT_UNBOUND ": no such attack"
+
+#endif

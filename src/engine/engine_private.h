@@ -1,0 +1,30 @@
+/*
+ * Inside the room: what the engine keeps between rounds.
+ */
+#ifndef CFMT_ENGINE_PRIVATE_H
+#define CFMT_ENGINE_PRIVATE_H
+
+#include "cfmt_engine.h"
+
+struct cfmt_engine_t {
+    cfmt_engine_conf_t conf;
+    apr_pool_t *pool;
+    const char *owner;          /* of claims: "pid N" */
+    apr_pool_t *store_pool;     /* of the handle; cleared with it */
+    cfmt_store_t *store;        /* NULL while it cannot be opened */
+    cfmt_projector_t *projector;
+    apr_int64_t data_version;   /* at the last look */
+    apr_status_t trouble;       /* what was last reported; APR_SUCCESS = fine */
+    apr_time_t reported_at;
+    apr_time_t round_at;        /* monotonic: the start of the last round */
+};
+
+/* ---- jobs.c ---------------------------------------------------------------------------------- */
+
+/*
+ * Runs what is due and free. *pdue: when the next job is due, 0 = none. An error of the store ends
+ * the run; a failed job is recorded with its result and retried with back-off.
+ */
+apr_status_t cfmt_jobs_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
+
+#endif

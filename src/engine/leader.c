@@ -1,0 +1,171 @@
+/*
+ * Who leads: an OFD lock on <db>.leader, free at once when its holder dies, the same for old and
+ * new generations. Into that file the leader writes its heartbeat, which the monitor (root) and
+ * cfmtctl read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "cfmt_engine.h"
+
+#define BEAT_SIZE 96 /* one fixed-size line: a reader never sees half of an older, longer one */
+
+struct cfmt_leader_t {
+    int fd;
+    const char *path;
+    apr_time_t started_at;
+};
+
+/* ---- file ------------------------------------------------------------------------------------ */
+
+static int plain(int fd)
+{
+    struct stat sb;
+
+    return fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) && sb.st_nlink == 1;
+}
+
+/* The one function that opens the file for writing. */
+static apr_status_t open_file(int *pfd, const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0660);
+
+    if (fd >= 0) {
+        (void)fchmod(fd, 0660);
+    }
+    else if (errno == EEXIST) {
+        fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    }
+    if (fd < 0) {
+        return cfmt_status_of_errno(errno);
+    }
+    if (!plain(fd)) {
+        close(fd);
+        return CFMT_ELINK;
+    }
+    *pfd = fd;
+    return APR_SUCCESS;
+}
+
+static const char *path_of(const char *db, apr_pool_t *p)
+{
+    return apr_pstrcat(p, db, ".leader", NULL);
+}
+
+/* Still the file of that name? Otherwise a second leader could hold a lock of its own. */
+static int in_place(const cfmt_leader_t *l)
+{
+    struct stat mine, there;
+
+    return fstat(l->fd, &mine) == 0 && lstat(l->path, &there) == 0 && mine.st_dev == there.st_dev
+           && mine.st_ino == there.st_ino;
+}
+
+/* ---- lead ------------------------------------------------------------------------------------ */
+
+apr_status_t cfmt_leader_take(cfmt_leader_t **pl, const char *db, apr_time_t now, apr_pool_t *p)
+{
+    struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    cfmt_leader_t *l = apr_pcalloc(p, sizeof(*l));
+    apr_status_t rv;
+
+    *pl = NULL;
+    l->path = path_of(db, p);
+    l->started_at = now;
+    rv = open_file(&l->fd, l->path);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (fcntl(l->fd, F_OFD_SETLK, &fl) != 0) {
+        rv = errno == EAGAIN || errno == EACCES ? APR_EBUSY : CFMT_EIO;
+    }
+    else if (!in_place(l)) { /* replaced between open and lock */
+        rv = CFMT_EREPLACED;
+    }
+    if (rv != APR_SUCCESS) {
+        close(l->fd);
+        return rv;
+    }
+    rv = cfmt_leader_beat(l, 0, now); /* whoever cannot write the heartbeat must not lead unseen */
+    if (rv != APR_SUCCESS) {
+        cfmt_leader_release(l);
+        return rv;
+    }
+    *pl = l;
+    return APR_SUCCESS;
+}
+
+apr_status_t cfmt_leader_beat(cfmt_leader_t *l, apr_int64_t round, apr_time_t now)
+{
+    char line[BEAT_SIZE + 1];
+    int len;
+
+    if (!in_place(l)) {
+        return CFMT_EREPLACED;
+    }
+    len = apr_snprintf(line, sizeof(line),
+                       "%d %" APR_TIME_T_FMT " %" APR_INT64_T_FMT " %" APR_TIME_T_FMT,
+                       (int)getpid(), l->started_at, round, now);
+    memset(line + len, ' ', (size_t)(BEAT_SIZE - len));
+    line[BEAT_SIZE - 1] = '\n';
+    if (pwrite(l->fd, line, BEAT_SIZE, 0) != BEAT_SIZE) {
+        return cfmt_status_of_errno(errno);
+    }
+    return APR_SUCCESS;
+}
+
+void cfmt_leader_release(cfmt_leader_t *l)
+{
+    if (l && l->fd >= 0) {
+        close(l->fd); /* the lock goes with its only descriptor */
+        l->fd = -1;
+    }
+}
+
+/* ---- read ------------------------------------------------------------------------------------ */
+
+static apr_status_t parse_beat(cfmt_heartbeat_t *hb, const char *line)
+{
+    long long pid, started, round, at;
+    char more;
+
+    if (sscanf(line, "%lld %lld %lld %lld %c", &pid, &started, &round, &at, &more) != 4 || pid <= 1
+        || pid > INT_MAX || at <= 0) {
+        return CFMT_EMISSING;
+    }
+    hb->pid = (pid_t)pid;
+    hb->started_at = started;
+    hb->round = round;
+    hb->at = at;
+    return APR_SUCCESS;
+}
+
+apr_status_t cfmt_leader_read(cfmt_heartbeat_t *hb, const char *db)
+{
+    char path[PATH_MAX], line[BEAT_SIZE + 1];
+    ssize_t len = -1;
+    int fd;
+
+    memset(hb, 0, sizeof(*hb));
+    apr_snprintf(path, sizeof(path), "%s.leader", db);
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return cfmt_status_of_errno(errno);
+    }
+    if (plain(fd)) {
+        len = pread(fd, line, BEAT_SIZE, 0);
+    }
+    close(fd);
+    if (len <= 0) {
+        return CFMT_EMISSING;
+    }
+    line[len] = '\0';
+    return parse_beat(hb, line);
+}

@@ -1,0 +1,268 @@
+/*
+ * What configtest and each start look at beyond single values. Everything here is a warning: wrong
+ * values are refused by the setters, and nothing else may keep httpd from starting. Safe as root:
+ * it reads attributes only.
+ */
+#include "httpd_cfmt.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+#include <http_core.h>
+#include <unixd.h>
+
+#define GROUPS_MAX 256
+#define DIR_MODE 02770
+
+/* The user who will open the store. */
+typedef struct user_t {
+    uid_t uid;
+    gid_t gid;
+    gid_t groups[GROUPS_MAX];
+    int count;
+    const char *name;
+} user_t;
+
+static void who(user_t *u, apr_pool_t *p)
+{
+    char *name;
+
+    memset(u, 0, sizeof(*u));
+    u->uid = geteuid() == 0 ? ap_unixd_config.user_id : geteuid();
+    u->gid = geteuid() == 0 ? ap_unixd_config.group_id : getegid();
+    u->name = apr_uid_name_get(&name, u->uid, p) == APR_SUCCESS ? name : NULL;
+    u->count = GROUPS_MAX;
+    if (!u->name || getgrouplist(u->name, u->gid, u->groups, &u->count) < 0) {
+        u->groups[0] = u->gid;
+        u->count = 1;
+    }
+}
+
+static const char *name_of(const user_t *u, apr_pool_t *p)
+{
+    return u->name ? u->name : apr_psprintf(p, "#%u", (unsigned)u->uid);
+}
+
+static int in_group(const user_t *u, gid_t gid)
+{
+    int i;
+
+    for (i = 0; i < u->count && u->groups[i] != gid; i++) {
+    }
+    return i < u->count;
+}
+
+/* The three permission bits that u has on sb. ACLs are not looked at: a warning may err. */
+static unsigned rights(const user_t *u, const struct stat *sb)
+{
+    if (u->uid == 0) {
+        return 7;
+    }
+    if (u->uid == sb->st_uid) {
+        return (sb->st_mode >> 6) & 7;
+    }
+    return (in_group(u, sb->st_gid) ? sb->st_mode >> 3 : sb->st_mode) & 7;
+}
+
+/* ---- the state directory --------------------------------------------------------------------- */
+
+static const char *dir_of(const char *path, apr_pool_t *p)
+{
+    const char *slash = strrchr(path, '/');
+
+    return !slash ? "." : slash == path ? "/" : apr_pstrmemdup(p, path, (apr_size_t)(slash - path));
+}
+
+/* The first directory on the way to dir that u cannot pass; NULL = the way is free. */
+static const char *closed_gate(const user_t *u, const char *dir, apr_pool_t *p)
+{
+    struct stat sb;
+    const char *above = dir, *closed = NULL;
+
+    while (strcmp(above, "/") && strcmp(above, ".")) {
+        above = dir_of(above, p);
+        if (stat(above, &sb) == 0 && !(rights(u, &sb) & 1)) {
+            closed = above;
+        }
+    }
+    return closed;
+}
+
+/* It is missing: can the start make it? */
+static const char *check_missing(const user_t *u, const char *dir, apr_pool_t *p)
+{
+    const char *parent = dir_of(dir, p);
+    struct stat sb;
+
+    if (stat(parent, &sb) != 0) {
+        return apr_psprintf(p, "%s does not exist, nor does %s: make both", dir, parent);
+    }
+    if (geteuid() == 0 && (sb.st_uid != 0 || (sb.st_mode & 022))) {
+        return apr_psprintf(p,
+                            "%s does not exist and root makes it only where %s belongs to root and "
+                            "others cannot write: make it yourself",
+                            dir, parent);
+    }
+    if (geteuid() != 0 && (rights(u, &sb) & 3) != 3) {
+        return apr_psprintf(p, "%s does not exist and %s cannot make it in %s", dir, name_of(u, p),
+                            parent);
+    }
+    return NULL;
+}
+
+static const char *check_present(const user_t *u, const char *dir, const struct stat *sb,
+                                 apr_pool_t *p)
+{
+    if (!S_ISDIR(sb->st_mode)) {
+        return apr_psprintf(p, "%s is not a directory", dir);
+    }
+    if (sb->st_uid != u->uid) {
+        return apr_psprintf(p, "%s does not belong to %s", dir, name_of(u, p));
+    }
+    if ((sb->st_mode & 0700) != 0700) {
+        return apr_psprintf(p, "%s has mode %04o: %s cannot work in it", dir, sb->st_mode & 07777,
+                            name_of(u, p));
+    }
+    if ((sb->st_mode & 07777) != DIR_MODE) {
+        return apr_psprintf(p, "%s has mode %04o: files may get another group or be open to others",
+                            dir, sb->st_mode & 07777);
+    }
+    return NULL;
+}
+
+static const char *check_dir(const user_t *u, const char *dir, apr_pool_t *p)
+{
+    struct stat sb;
+    const char *why = NULL, *closed;
+
+    if (lstat(dir, &sb) == 0) {
+        why = check_present(u, dir, &sb, p);
+    }
+    else if (errno == ENOENT) {
+        why = check_missing(u, dir, p);
+    }
+    closed = why ? NULL : closed_gate(u, dir, p);
+    return closed
+               ? apr_psprintf(p, "%s cannot pass %s on the way to %s", name_of(u, p), closed, dir)
+               : why;
+}
+
+static void warn_state(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
+{
+    const char *dir = dir_of(cfmt_config_db(c), p), *why;
+    user_t u;
+
+    who(&u, p);
+    why = check_dir(&u, dir, p);
+    if (why) {
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING, 0, s,
+            CFMT_ID(0101) "the state directory will not work as it is: %s (wanted: install -d -m "
+                          "2770 -o %s -g %s %s)",
+            why, name_of(&u, p), cfmt_config_group_name(c, p), dir);
+    }
+    if (c->group && u.uid != 0 && !in_group(&u, c->group_id)) {
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING, 0, s,
+            CFMT_ID(0102) "CfmtGroup %s: httpd's user %s is not a member of it (usermod -aG %s %s)",
+            c->group, name_of(&u, p), c->group, name_of(&u, p));
+    }
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+static void warn_secret(server_rec *s, const cfmt_secret_conf_t *sc, apr_pool_t *p)
+{
+    const char *why = cfmt_secret_source_check(sc, p);
+
+    if (sc->source == CFMT_SOURCE_INLINE) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     CFMT_ID(0103) "CfmtSecret label=%s stands in the configuration itself, "
+                     "where mod_info and -D DUMP_CONFIG print it: better file:PATH",
+                     sc->label);
+    }
+    else if (why) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, CFMT_ID(0104) "CfmtSecret label=%s: %s",
+                     sc->label, why);
+    }
+}
+
+static void warn_secrets(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
+{
+    int i;
+
+    if (!c->secrets->nelts) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     CFMT_ID(0105) "no CfmtSecret: every delivery will be refused (503)");
+    }
+    for (i = 0; i < c->secrets->nelts; i++) {
+        warn_secret(s, &APR_ARRAY_IDX(c->secrets, i, cfmt_secret_conf_t), p);
+    }
+}
+
+/* This version records; what does not act yet is said once, not per prefix. */
+static void warn_prefixes(server_rec *s, const cfmt_config_t *c)
+{
+    const cfmt_prefix_conf_t *pc, *idle = NULL;
+    int i;
+
+    for (i = 0; i < c->prefixes->nelts; i++) {
+        pc = &APR_ARRAY_IDX(c->prefixes, i, cfmt_prefix_conf_t);
+        if ((pc->cidr.family == 4 && pc->cidr.bits > 24)
+            || (pc->cidr.family == 6 && pc->cidr.bits > 48)) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                         CFMT_ID(0106) "CfmtPrefix %s (%s:%d): Cloudflare announces nothing "
+                         "longer than /%d, so it cannot be advertised or withdrawn by itself",
+                         pc->text, pc->file, pc->line, pc->cidr.family == 4 ? 24 : 48);
+        }
+        if ((pc->withdraw && strcmp(pc->withdraw, "manual"))
+            || (pc->advertise && strcmp(pc->advertise, "manual"))) {
+            idle = idle ? idle : pc;
+        }
+    }
+    if (idle) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     CFMT_ID(0107) "CfmtPrefix %s (%s:%d): withdraw= and advertise= have no "
+                     "effect yet: this version records deliveries and changes no BGP",
+                     idle->text, idle->file, idle->line);
+    }
+    if (cfmt_config_mode(c) == CFMT_MODE_ENFORCE) {
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING, 0, s,
+            CFMT_ID(0108) "CfmtMode enforce has no effect yet: this version records deliveries and "
+                          "changes no BGP");
+    }
+}
+
+static void warn_retention(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
+{
+    if (cfmt_config_retention(c, 0) < cfmt_config_dedupe(c)) {
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING, 0, s,
+            CFMT_ID(0109) "CfmtRetention journal=%s is shorter than CfmtDedupe %s: a repeat of a "
+                          "pruned delivery is not recognised",
+            cfmt_config_duration_text(p, cfmt_config_retention(c, 0)),
+            cfmt_config_duration_text(p, cfmt_config_dedupe(c)));
+    }
+}
+
+int cfmt_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    const cfmt_config_t *c = cfmt_config_get(s);
+
+    (void)pconf, (void)plog;
+    /* A start runs this twice; configtest runs only the pass that a start throws away. */
+    if (cfmt_dry_pass() && ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL) {
+        return OK;
+    }
+    warn_secrets(s, c, ptemp);
+    warn_state(s, c, ptemp);
+    warn_prefixes(s, c);
+    warn_retention(s, c, ptemp);
+    return OK;
+}

@@ -1,0 +1,71 @@
+/*
+ * httpd -t -D DUMP_CFMT: the effective configuration, defaults included, secrets masked, as
+ * directives.
+ */
+#include "httpd_cfmt.h"
+
+#include <stdio.h>
+
+#include <apr_strings.h>
+#include <http_core.h>
+
+static void dump_secret(const cfmt_secret_conf_t *sc, apr_pool_t *p)
+{
+    static const char *const sources[] = { "inline", "file:", "exec:" };
+    int len = cfmt_secret_source_length(sc, p);
+    const char *size = len >= 0 ? apr_psprintf(p, "%d bytes", len)
+                       : sc->source == CFMT_SOURCE_EXEC ? "not run now" : "not readable now";
+
+    printf("# CfmtSecret label=%s, %s, %s%s\n", sc->label, size, sources[sc->source],
+           sc->source == CFMT_SOURCE_INLINE ? "" : sc->value);
+}
+
+static void dump_secrets(const cfmt_config_t *c, apr_pool_t *p)
+{
+    int i;
+
+    if (!c->secrets->nelts) {
+        printf("# CfmtSecret: none\n");
+    }
+    for (i = 0; i < c->secrets->nelts; i++) {
+        dump_secret(&APR_ARRAY_IDX(c->secrets, i, cfmt_secret_conf_t), p);
+    }
+}
+
+static void dump_prefixes(const cfmt_config_t *c)
+{
+    const cfmt_prefix_conf_t *pc;
+    int i;
+
+    for (i = 0; i < c->prefixes->nelts; i++) {
+        pc = &APR_ARRAY_IDX(c->prefixes, i, cfmt_prefix_conf_t);
+        printf("CfmtPrefix %s%s%s\n", pc->text, *pc->options ? " " : "", pc->options);
+    }
+}
+
+void cfmt_dump_config(apr_pool_t *pconf, server_rec *s)
+{
+    const cfmt_config_t *c = cfmt_config_get(s);
+    apr_pool_t *p;
+
+    if (!ap_exists_config_define("DUMP_CFMT") || apr_pool_create(&p, pconf) != APR_SUCCESS) {
+        return;
+    }
+    printf("# mod_cfmt " CFMT_VERSION ": effective configuration\n");
+    printf("CfmtMode %s\n", cfmt_config_mode_name(c));
+    printf("CfmtDb %s\n", cfmt_config_db(c));
+    printf("CfmtGroup %s\n", cfmt_config_group_name(c, p));
+    dump_secrets(c, p);
+    printf("CfmtAuth %s\n", cfmt_config_auth_name(c));
+    printf("CfmtSenders %s\n", cfmt_senders_text(cfmt_config_senders(c, p), p));
+    printf("CfmtRequireTLS %s\n", cfmt_config_require_tls(c) ? "on" : "off");
+    printf("CfmtMaxBody %" APR_SIZE_T_FMT "\n", cfmt_config_max_body(c));
+    printf("CfmtCommitTimeout %s\n", cfmt_config_duration_text(p, cfmt_config_commit_timeout(c)));
+    printf("CfmtDedupe %s\n", cfmt_config_duration_text(p, cfmt_config_dedupe(c)));
+    printf("%sCfmtAccountId %s\n", c->account_id ? "" : "# ",
+           c->account_id ? c->account_id : "none");
+    dump_prefixes(c);
+    printf("CfmtRetention %s\n", cfmt_config_retention_text(c, p));
+    fflush(stdout);
+    apr_pool_destroy(p);
+}

@@ -1,0 +1,235 @@
+/*
+ * Inside the glue: configuration, the generation (what one start or graceful of httpd shares), the
+ * child, and the hooks that mod_cfmt.c registers. Only src/httpd and mod_cfmt.c include this.
+ */
+#ifndef HTTPD_CFMT_H
+#define HTTPD_CFMT_H
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_log.h>
+
+#include "cfmt.h"
+#include "cfmt_engine.h"
+#include "cfmt_intake.h"
+#include "cfmt_store.h"
+
+/* The only name that httpd looks up in us; everything else is hidden (-fvisibility=hidden). */
+extern module AP_MODULE_DECLARE_DATA cfmt_module __attribute__((visibility("default")));
+APLOG_USE_MODULE(cfmt);
+
+/* ---- config.c: what the directives said ------------------------------------------------------ */
+
+typedef enum { CFMT_MODE_OBSERVE, CFMT_MODE_ENFORCE } cfmt_mode_e;
+typedef enum { CFMT_AUTH_SECRET, CFMT_AUTH_HMAC, CFMT_AUTH_EITHER } cfmt_auth_e;
+typedef enum { CFMT_SOURCE_INLINE, CFMT_SOURCE_FILE, CFMT_SOURCE_EXEC } cfmt_source_e;
+
+/* One CfmtSecret. Its value, if it stands in the configuration, is here and nowhere else. */
+typedef struct cfmt_secret_conf_t {
+    cfmt_source_e source;
+    const char *value; /* INLINE: the secret; else the absolute path */
+    const char *label; /* never NULL */
+} cfmt_secret_conf_t;
+
+/* One CfmtPrefix. */
+typedef struct cfmt_prefix_conf_t {
+    cfmt_cidr_t cidr;        /* family 0: "*" */
+    const char *text;        /* canonical CIDR or "*" */
+    const char *name;        /* NULL = none */
+    const char *withdraw;    /* "auto" "propose" "manual"; NULL = not said */
+    const char *advertise;   /* "auto" "manual"; NULL = not said */
+    const char *options;     /* all options as written, in the order of the manual; "" = none */
+    const char *file;        /* where it stands */
+    int line;
+} cfmt_prefix_conf_t;
+
+#define CFMT_RETENTION_KINDS 5
+extern const char *const cfmt_retention_kinds[CFMT_RETENTION_KINDS];
+
+/*
+ * Unset is NULL, -1 or an empty array: no legal value. Defaults are applied by the getters below,
+ * never here, so that merging can tell "not said" from "said the default".
+ */
+typedef struct cfmt_config_t {
+    int mode;                              /* cfmt_mode_e */
+    const char *db;
+    const char *group;
+    gid_t group_id;                        /* valid when group is set */
+    apr_array_header_t *secrets;           /* cfmt_secret_conf_t */
+    int auth;                              /* cfmt_auth_e */
+    cfmt_senders_t *senders;
+    int require_tls;
+    apr_int64_t max_body;
+    apr_interval_time_t commit_timeout;
+    apr_interval_time_t dedupe;
+    const char *account_id;
+    apr_array_header_t *prefixes;          /* cfmt_prefix_conf_t */
+    apr_interval_time_t retention[CFMT_RETENTION_KINDS];
+} cfmt_config_t;
+
+void *cfmt_config_create(apr_pool_t *p, server_rec *s);
+void *cfmt_config_merge(apr_pool_t *p, void *basev, void *addv);
+extern const command_rec cfmt_config_directives[];
+
+/* The configuration that requests to s use. */
+const cfmt_config_t *cfmt_config_get(const server_rec *s);
+
+cfmt_mode_e cfmt_config_mode(const cfmt_config_t *c);
+const char *cfmt_config_mode_name(const cfmt_config_t *c);
+const char *cfmt_config_db(const cfmt_config_t *c);
+gid_t cfmt_config_group_id(const cfmt_config_t *c);
+const char *cfmt_config_group_name(const cfmt_config_t *c, apr_pool_t *p);
+cfmt_auth_e cfmt_config_auth(const cfmt_config_t *c);
+const char *cfmt_config_auth_name(const cfmt_config_t *c);
+/* Built anew in p where CfmtSenders is not set: call it at start, not per request. */
+const cfmt_senders_t *cfmt_config_senders(const cfmt_config_t *c, apr_pool_t *p);
+int cfmt_config_require_tls(const cfmt_config_t *c);
+apr_size_t cfmt_config_max_body(const cfmt_config_t *c);
+apr_interval_time_t cfmt_config_commit_timeout(const cfmt_config_t *c);
+apr_interval_time_t cfmt_config_dedupe(const cfmt_config_t *c);
+apr_interval_time_t cfmt_config_retention(const cfmt_config_t *c, int kind);
+/* "journal=400d evidence=30d ..." with every kind. */
+const char *cfmt_config_retention_text(const cfmt_config_t *c, apr_pool_t *p);
+/* A duration as the directives read it back: the largest unit that divides it. */
+const char *cfmt_config_duration_text(apr_pool_t *p, apr_interval_time_t d);
+
+/* ---- parse.c: one parser a kind of value; NULL or one sentence ------------------------------- */
+
+const char *cfmt_parse_flag(int *pv, const char *directive, const char *text, apr_pool_t *p);
+/* names: NULL-ended; the index of the match goes to *pv. */
+const char *cfmt_parse_enum(int *pv, const char *what, const char *text, const char *const *names,
+                            apr_pool_t *p);
+const char *cfmt_parse_duration(apr_interval_time_t *pd, const char *what, const char *text,
+                                apr_interval_time_t min, apr_interval_time_t max, apr_pool_t *p);
+/* Bytes with k or m behind them. */
+const char *cfmt_parse_size(apr_int64_t *pn, const char *directive, const char *text,
+                            apr_int64_t min, apr_int64_t max, apr_pool_t *p);
+const char *cfmt_parse_rate(const char *what, const char *text, apr_pool_t *p);
+/* Refuses host bits and names the network that was probably meant. */
+const char *cfmt_parse_cidr(cfmt_cidr_t *pc, const char *directive, const char *text,
+                            apr_pool_t *p);
+/* 1 to 64 of A-Z a-z 0-9 . _ - */
+const char *cfmt_parse_label(const char *what, const char *text, apr_pool_t *p);
+/* CfmtPrefix as a whole. */
+const char *cfmt_parse_prefix(cfmt_prefix_conf_t *pc, int argc, char *const argv[], apr_pool_t *p);
+
+/* ---- check.c, dump.c ------------------------------------------------------------------------- */
+
+int cfmt_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+void cfmt_dump_config(apr_pool_t *pconf, server_rec *s);
+
+/* ---- secret_source.c ------------------------------------------------------------------------- */
+
+/*
+ * What configtest can know without reading or running; NULL = nothing wrong. Never contains a
+ * secret.
+ */
+const char *cfmt_secret_source_check(const cfmt_secret_conf_t *sc, apr_pool_t *ptemp);
+/* Length of the secret without running anything: -1 not known (exec, unreadable). For the dump. */
+int cfmt_secret_source_length(const cfmt_secret_conf_t *sc, apr_pool_t *ptemp);
+/* Reads or runs it and adds it to set. On failure *pwhy is a sentence without the secret. */
+apr_status_t cfmt_secret_source_load(cfmt_secrets_t *set, const cfmt_secret_conf_t *sc,
+                                     const char **pwhy, apr_pool_t *ptemp);
+
+/* ---- prepare.c: the generation --------------------------------------------------------------- */
+
+/* One start or graceful. Made in the parent (pconf) before the fork; children only read it. */
+typedef struct cfmt_generation_t {
+    server_rec *server;
+    const cfmt_config_t *conf;
+    const cfmt_senders_t *senders;
+    cfmt_secrets_t *secrets;
+    int secrets_wanted;
+    apr_table_t *settings;
+    cfmt_gauges_t *gauges;     /* NULL when shared memory could not be had */
+    int wake_fd;               /* -1 when it could not be made */
+    apr_time_t started_at;
+    int number;                /* 0 at the first start, one more at each graceful */
+} cfmt_generation_t;
+
+/* NULL until post_config has run. */
+const cfmt_generation_t *cfmt_generation(void);
+int cfmt_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+int cfmt_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+/* True in the pass whose result httpd throws away. */
+int cfmt_dry_pass(void);
+
+/* ---- worker.c: the child --------------------------------------------------------------------- */
+
+typedef struct cfmt_child_t {
+    cfmt_commit_t *commit;     /* NULL when it could not be made */
+    cfmt_runner_t *runner;
+    cfmt_gauge_t *gauge;
+    cfmt_log_t log;
+} cfmt_child_t;
+
+/*
+ * As cfmt_commit_submit, in this process's queue; CFMT_ESTOPPED outside a child and when it ends.
+ */
+apr_status_t cfmt_child_submit(cfmt_entry_t *e, apr_interval_time_t timeout);
+void cfmt_child_init(apr_pool_t *pchild, server_rec *s);
+void cfmt_child_stopping(apr_pool_t *pchild, int graceful);
+/* A log seam that writes to s's error log. */
+void cfmt_log_to_server(cfmt_log_t *log, server_rec *s);
+
+/* ---- noise.c: how often a repeating line is written ------------------------------------------ */
+
+/* Made in child_init, before there are threads. */
+void cfmt_noise_init(apr_pool_t *pchild);
+/*
+ * May one more refusal be logged in this second? *psuppressed: lines left out before, to be told
+ * now.
+ */
+int cfmt_noise_refusal(int *psuppressed);
+/*
+ * Is the outcome of storing worth a line: changed, or an hour later? APR_SUCCESS after a fault:
+ * once.
+ */
+int cfmt_noise_store(apr_status_t rv);
+
+/* ---- handlers -------------------------------------------------------------------------------- */
+
+#define CFMT_NOTE_RESULT "cfmt-result"
+#define CFMT_NOTE_ID "cfmt-id"
+
+/* One kind of refusal (RFC 9457). */
+typedef struct cfmt_problem_t {
+    int status;
+    const char *name;  /* urn:cfmt:problem:NAME */
+    const char *title;
+} cfmt_problem_t;
+
+/*
+ * Answers with a problem; detail may be NULL. Closes the connection when the request has a body
+ * that was not read to its end (body_left), so that nobody waits for it. Returns what the handler
+ * returns.
+ */
+int cfmt_problem_answer(request_rec *r, const cfmt_problem_t *problem, const char *detail,
+                        int body_left);
+/* Answers 200 (or status) with a JSON text. */
+int cfmt_json_answer(request_rec *r, int status, const char *json);
+/* True when the request says that it has a body. */
+int cfmt_request_has_body(const request_rec *r);
+
+int cfmt_webhook_handler(request_rec *r);
+int cfmt_health_handler(request_rec *r);
+void cfmt_health_init(apr_pool_t *pchild);
+
+/* body.c: a request's body up to a bound. */
+typedef struct cfmt_body_t {
+    char *data;        /* len bytes and a NUL; freed with r->pool */
+    apr_size_t len, size;
+} cfmt_body_t;
+
+/*
+ * Reads to the end, into *pb (in r->pool, never NULL). OK; HTTP_REQUEST_ENTITY_TOO_LARGE beyond max
+ * (the rest is left unread); another status for the handler to return when the client or a filter
+ * failed.
+ */
+int cfmt_body_read(cfmt_body_t **pb, request_rec *r, apr_size_t max);
+
+/* ---- monitor.c ------------------------------------------------------------------------------- */
+
+int cfmt_monitor(apr_pool_t *p, server_rec *s);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * The only place where transactions begin and end, and where checkpoints run: always under the
+ * commit lock. SQLite's own busy handler sleeps and starves (measured with 4 children and 16
+ * connections: p99 764 ms against 12 ms with a lock), so it is left for foreign programs.
+ */
+#include <string.h>
+
+#include "store_private.h"
+
+apr_status_t cfmt_store_begin(cfmt_store_t *s, apr_interval_time_t timeout)
+{
+    apr_status_t rv = cfmt_lock_take(s->lock, timeout);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    /*
+     * Only now: while waiting, the files may have been replaced. A commit into a deleted file would
+     * be lost.
+     */
+    rv = cfmt_store_verify(s);
+    if (rv == APR_SUCCESS) {
+        rv = cfmt_sql_run(s, cfmt_sql(s, "BEGIN IMMEDIATE"));
+    }
+    if (rv != APR_SUCCESS) {
+        cfmt_lock_release(s->lock);
+        return rv;
+    }
+    s->in_txn = 1;
+    return APR_SUCCESS;
+}
+
+apr_status_t cfmt_store_commit(cfmt_store_t *s)
+{
+    apr_status_t rv;
+
+    if (sqlite3_get_autocommit(s->db)) { /* SQLite rolled back by itself: disk full, I/O error */
+        cfmt_store_rollback(s);
+        return CFMT_ESTORE;
+    }
+    rv = cfmt_sql_run(s, cfmt_sql(s, "COMMIT"));
+    if (rv != APR_SUCCESS) {
+        cfmt_store_rollback(s);
+        return rv;
+    }
+    s->in_txn = 0;
+    cfmt_lock_release(s->lock);
+    return APR_SUCCESS;
+}
+
+void cfmt_store_rollback(cfmt_store_t *s)
+{
+    if (!s || !s->in_txn) {
+        return;
+    }
+    if (!sqlite3_get_autocommit(s->db)) {
+        char saved[sizeof(s->err)];
+
+        memcpy(saved, s->err, sizeof(saved)); /* the reason why, not how the rollback went */
+        (void)cfmt_sql_run(s, cfmt_sql(s, "ROLLBACK"));
+        memcpy(s->err, saved, sizeof(saved));
+    }
+    s->in_txn = 0;
+    cfmt_lock_release(s->lock);
+}
+
+apr_status_t cfmt_store_probe(cfmt_store_t *s, apr_time_t now, apr_interval_time_t timeout)
+{
+    apr_status_t rv = cfmt_store_begin(s, timeout);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = cfmt_meta_set_int(s, "probe_at", now);
+    if (rv != APR_SUCCESS) {
+        cfmt_store_rollback(s);
+        return rv;
+    }
+    return cfmt_store_commit(s);
+}
+
+/* Waits for nobody: neither for readers (busy_timeout 0) nor, beyond timeout, for the lock. */
+apr_status_t cfmt_store_checkpoint(cfmt_store_t *s, int restart, apr_interval_time_t timeout,
+                                   int *ppages)
+{
+    int rc, log = 0, done = 0;
+    apr_status_t rv = cfmt_lock_take(s->lock, timeout);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = cfmt_store_verify(s);
+    if (rv == APR_SUCCESS) {
+        sqlite3_busy_timeout(s->db, 0);
+        rc = sqlite3_wal_checkpoint_v2(
+            s->db, NULL, restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, &log,
+            &done);
+        rv = (rc & 0xff) == SQLITE_BUSY ? APR_SUCCESS : cfmt_sql_status(s, rc);
+        cfmt_store_busy_timeout(s, CFMT_BUSY_WRITE);
+    }
+    cfmt_lock_release(s->lock);
+    if (ppages) {
+        *ppages = log > done ? log - done : 0;
+    }
+    /*
+     * All in the file: the next commit starts the WAL again, so this is what counts for "how full".
+     */
+    s->wal_pages = log > done ? log : 0;
+    return rv;
+}

@@ -1,0 +1,123 @@
+/*
+ * Jobs: due times in a table, claimed by an UPDATE that succeeds for one process. A claim expires,
+ * so a crash in the middle delays a job and never loses it.
+ */
+#include "store_private.h"
+
+/* What callers outside a transaction need: one statement, its own transaction. */
+#define LOCK_WAIT apr_time_from_msec(250)
+
+static apr_status_t run_alone(cfmt_store_t *s, sqlite3_stmt *st, int *pchanged)
+{
+    apr_status_t rv = st ? cfmt_store_begin(s, LOCK_WAIT) : CFMT_ESTORE;
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = cfmt_sql_run(s, st);
+    *pchanged = sqlite3_changes(s->db);
+    if (rv != APR_SUCCESS) {
+        cfmt_store_rollback(s);
+        return rv;
+    }
+    return cfmt_store_commit(s);
+}
+
+/*
+ * Due, too, when the time lies absurdly far ahead: it was written under a clock that has since been
+ * set back, and the job would never run again.
+ */
+#define DUE "(due_at <= ?2 OR due_at > ?2 + 172800000000)"
+
+static apr_status_t load(cfmt_store_t *s, const char *name, apr_time_t now, int *pfound, int *pdue,
+                         int *pfails)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "SELECT fails, " DUE " FROM job WHERE name = ?1");
+    apr_status_t rv;
+
+    *pfound = *pdue = *pfails = 0;
+    if (!st) {
+        return CFMT_ESTORE;
+    }
+    cfmt_bind_text(st, 1, name);
+    cfmt_bind_int(st, 2, now);
+    if (cfmt_sql_row(s, st, &rv)) {
+        *pfound = 1;
+        *pfails = (int)cfmt_col_int(st, 0);
+        *pdue = cfmt_col_int(st, 1) != 0;
+        cfmt_sql_done(st);
+    }
+    return rv;
+}
+
+apr_status_t cfmt_job_ensure(cfmt_store_t *s, const char *name, apr_time_t now)
+{
+    int found, due, fails, changed;
+    sqlite3_stmt *st;
+    apr_status_t rv = load(s, name, now, &found, &due, &fails);
+
+    if (rv != APR_SUCCESS || found) {
+        return rv;
+    }
+    st = cfmt_sql(s, "INSERT OR IGNORE INTO job(name, due_at) VALUES(?1, ?2)");
+    if (st) {
+        cfmt_bind_text(st, 1, name);
+        cfmt_bind_int(st, 2, now);
+    }
+    return run_alone(s, st, &changed);
+}
+
+apr_status_t cfmt_job_claim(cfmt_store_t *s, const char *name, const char *owner, apr_time_t now,
+                            apr_interval_time_t lease, int *pclaimed, int *pfails)
+{
+    int found, due;
+    sqlite3_stmt *st;
+    apr_status_t rv = load(s, name, now, &found, &due, pfails);
+
+    *pclaimed = 0;
+    if (rv != APR_SUCCESS || !due) { /* the usual case costs no transaction */
+        return rv;
+    }
+    st = cfmt_sql(s, "UPDATE job SET owner = ?3, expires_at = ?4 WHERE name = ?1 AND " DUE
+                     " AND (owner IS NULL OR owner = ?3 OR expires_at <= ?2 OR expires_at > ?4)");
+    if (st) {
+        cfmt_bind_text(st, 1, name);
+        cfmt_bind_int(st, 2, now);
+        cfmt_bind_text(st, 3, owner);
+        cfmt_bind_int(st, 4, now + lease);
+    }
+    return run_alone(s, st, pclaimed);
+}
+
+apr_status_t cfmt_job_done(cfmt_store_t *s, const char *name, const char *owner, apr_time_t now,
+                           apr_time_t due_at, int failed, const char *result)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "UPDATE job SET owner = NULL, expires_at = NULL, last_at = ?3,"
+                                   " due_at = ?4, last_result = ?5,"
+                                   " fails = CASE WHEN ?6 THEN fails + 1 ELSE 0 END"
+                                   " WHERE name = ?1 AND owner = ?2");
+    int changed;
+
+    if (st) {
+        cfmt_bind_text(st, 1, name);
+        cfmt_bind_text(st, 2, owner);
+        cfmt_bind_int(st, 3, now);
+        cfmt_bind_int(st, 4, due_at);
+        cfmt_bind_text(st, 5, result);
+        cfmt_bind_int(st, 6, failed != 0);
+    }
+    return run_alone(s, st, &changed);
+}
+
+apr_status_t cfmt_job_next(cfmt_store_t *s, apr_time_t *pdue)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "SELECT min(max(due_at, ifnull(expires_at, 0))) FROM job");
+    apr_status_t rv;
+
+    *pdue = 0;
+    if (cfmt_sql_row(s, st, &rv)) {
+        *pdue = cfmt_col_int(st, 0);
+        cfmt_sql_done(st);
+    }
+    return rv;
+}

@@ -1,0 +1,521 @@
+/*
+ * A handle on the store: where the file may lie, who may own it, pragmas, version, statements. It
+ * never creates anything but the lock file; prepare.c does.
+ */
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "store_private.h"
+
+#define INTEGRITY_LINES 20
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+/* A full tmpfs surfaces as an I/O error of the -shm file: the system's errno tells them apart. */
+static apr_status_t status_of_io(int err)
+{
+    return err == ENOSPC || err == EDQUOT ? CFMT_EFULL : CFMT_EIO;
+}
+
+static apr_status_t status_of_sqlite(int rc, int err)
+{
+    if (rc == SQLITE_READONLY_DBMOVED) {
+        return CFMT_EREPLACED;
+    }
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return APR_SUCCESS;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return CFMT_EBUSY;
+    case SQLITE_FULL:
+        return CFMT_EFULL;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return CFMT_ECORRUPT;
+    case SQLITE_READONLY:
+        return CFMT_EREADONLY;
+    case SQLITE_CANTOPEN:
+        return err ? cfmt_status_of_errno(err) : CFMT_EDENIED;
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return CFMT_EDENIED;
+    case SQLITE_IOERR:
+        return status_of_io(err);
+    default:
+        return CFMT_ESTORE;
+    }
+}
+
+apr_status_t cfmt_sql_status(cfmt_store_t *s, int rc)
+{
+    apr_status_t rv = status_of_sqlite(rc, s->db ? sqlite3_system_errno(s->db) : 0);
+
+    if (rv != APR_SUCCESS) {
+        apr_snprintf(s->err, sizeof(s->err), "%s (SQLite %d)",
+                     s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc), rc);
+    }
+    return rv;
+}
+
+const char *cfmt_store_error(const cfmt_store_t *s)
+{
+    return s->err[0] ? s->err : "no error";
+}
+
+/* ---- statements ------------------------------------------------------------------------------ */
+
+static sqlite3_stmt *prepare_into(cfmt_store_t *s, int i, const char *sql)
+{
+    int rc = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i].st, NULL);
+
+    if (rc != SQLITE_OK) {
+        cfmt_sql_status(s, rc);
+        return NULL;
+    }
+    s->stmt[i].sql = sql;
+    return s->stmt[i].st;
+}
+
+sqlite3_stmt *cfmt_sql(cfmt_store_t *s, const char *sql)
+{
+    int i;
+
+    for (i = 0; i < CFMT_STATEMENTS_MAX && s->stmt[i].sql; i++) {
+        if (s->stmt[i].sql == sql) {
+            sqlite3_reset(s->stmt[i].st);
+            sqlite3_clear_bindings(s->stmt[i].st);
+            return s->stmt[i].st;
+        }
+    }
+    if (i == CFMT_STATEMENTS_MAX) {
+        apr_snprintf(s->err, sizeof(s->err), "more than %d statements", CFMT_STATEMENTS_MAX);
+        return NULL;
+    }
+    return prepare_into(s, i, sql);
+}
+
+void cfmt_sql_done(sqlite3_stmt *st)
+{
+    if (st) {
+        sqlite3_reset(st);
+        sqlite3_clear_bindings(st);
+    }
+}
+
+apr_status_t cfmt_sql_run(cfmt_store_t *s, sqlite3_stmt *st)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (!st) {
+        return CFMT_ESTORE;
+    }
+    while (cfmt_sql_row(s, st, &rv)) {
+    }
+    return rv;
+}
+
+int cfmt_sql_row(cfmt_store_t *s, sqlite3_stmt *st, apr_status_t *prv)
+{
+    int rc;
+
+    if (!st) {
+        *prv = CFMT_ESTORE;
+        return 0;
+    }
+    rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        *prv = APR_SUCCESS;
+        return 1;
+    }
+    *prv = cfmt_sql_status(s, rc);
+    cfmt_sql_done(st);
+    return 0;
+}
+
+apr_status_t cfmt_sql_exec(cfmt_store_t *s, const char *sql)
+{
+    return cfmt_sql_status(s, sqlite3_exec(s->db, sql, NULL, NULL, NULL));
+}
+
+void cfmt_bind_text(sqlite3_stmt *st, int i, const char *text)
+{
+    if (text) {
+        sqlite3_bind_text(st, i, text, -1, SQLITE_STATIC);
+    }
+}
+
+void cfmt_bind_blob(sqlite3_stmt *st, int i, const void *data, apr_size_t len)
+{
+    sqlite3_bind_blob64(st, i, data, len, SQLITE_STATIC);
+}
+
+void cfmt_bind_bytes(sqlite3_stmt *st, int i, const char *text, apr_size_t len)
+{
+    sqlite3_bind_text64(st, i, text, len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+void cfmt_bind_int(sqlite3_stmt *st, int i, apr_int64_t v)
+{
+    sqlite3_bind_int64(st, i, v);
+}
+
+void cfmt_bind_null(sqlite3_stmt *st, int i)
+{
+    sqlite3_bind_null(st, i);
+}
+
+void cfmt_bind_rate(sqlite3_stmt *st, int i, double v)
+{
+    if (v >= 0) {
+        sqlite3_bind_double(st, i, v);
+    }
+}
+
+const char *cfmt_col_text(sqlite3_stmt *st, int i, apr_pool_t *p)
+{
+    const void *text = sqlite3_column_text(st, i);
+
+    return text ? apr_pstrmemdup(p, text, (apr_size_t)sqlite3_column_bytes(st, i)) : NULL;
+}
+
+apr_int64_t cfmt_col_int(sqlite3_stmt *st, int i)
+{
+    return sqlite3_column_int64(st, i);
+}
+
+double cfmt_col_rate(sqlite3_stmt *st, int i)
+{
+    return sqlite3_column_type(st, i) == SQLITE_NULL ? -1 : sqlite3_column_double(st, i);
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+/*
+ * The directory's real path plus the name: links above the directory are the administrator's, links
+ * in it are not.
+ */
+static apr_status_t canonical(const char **pout, const char *path, apr_pool_t *p)
+{
+    char real[PATH_MAX];
+    char *dir = apr_pstrdup(p, path), *name = apr_pstrdup(p, path);
+
+    if (!realpath(dirname(dir), real)) {
+        return cfmt_status_of_errno(errno);
+    }
+    *pout = apr_pstrcat(p, strcmp(real, "/") ? real : "", "/", basename(name), NULL);
+    return APR_SUCCESS;
+}
+
+/*
+ * A file that is there must be a plain file with one name; the database must belong to the
+ * directory's owner.
+ */
+static apr_status_t check_file(const char *path, int owner_matters, uid_t owner)
+{
+    struct stat sb;
+
+    if (lstat(path, &sb) != 0) {
+        return cfmt_status_of_errno(errno);
+    }
+    if (S_ISLNK(sb.st_mode) || (S_ISREG(sb.st_mode) && sb.st_nlink != 1)
+        || (owner_matters && sb.st_uid != owner)) {
+        return CFMT_ELINK;
+    }
+    return S_ISREG(sb.st_mode) ? APR_SUCCESS : CFMT_EFOREIGN;
+}
+
+static apr_status_t check_files(const char *path, apr_pool_t *p)
+{
+    struct stat dir;
+    apr_status_t rv;
+    static const char *const side[] = { "-wal", "-shm", NULL };
+    int i;
+
+    if (stat(dirname(apr_pstrdup(p, path)), &dir) != 0) {
+        return cfmt_status_of_errno(errno);
+    }
+    rv = check_file(path, 1, dir.st_uid);
+    for (i = 0; rv == APR_SUCCESS && side[i]; i++) {
+        rv = check_file(apr_pstrcat(p, path, side[i], NULL), 0, 0);
+        rv = rv == CFMT_EMISSING ? APR_SUCCESS : rv;
+    }
+    return rv;
+}
+
+static void identify(cfmt_ident_t *id, const char *path)
+{
+    struct stat sb;
+
+    memset(id, 0, sizeof(*id));
+    if (lstat(path, &sb) == 0) {
+        id->dev = sb.st_dev;
+        id->ino = sb.st_ino;
+    }
+}
+
+static int same_file(const cfmt_ident_t *id, const char *path)
+{
+    cfmt_ident_t now;
+
+    identify(&now, path);
+    return now.dev == id->dev && now.ino == id->ino;
+}
+
+/* Names of the side files, built on the stack: this runs before each commit. */
+static int same_side(const cfmt_store_t *s, const cfmt_ident_t *id, const char *suffix)
+{
+    char path[PATH_MAX];
+
+    apr_snprintf(path, sizeof(path), "%s%s", s->path, suffix);
+    return same_file(id, path);
+}
+
+apr_status_t cfmt_store_verify(cfmt_store_t *s)
+{
+    if (same_file(&s->id_db, s->path) && same_side(s, &s->id_wal, "-wal")
+        && (!s->lock || same_side(s, &s->id_lock, ".lock"))) {
+        return APR_SUCCESS;
+    }
+    apr_snprintf(s->err, sizeof(s->err), "a file of the store was deleted or replaced");
+    return CFMT_EREPLACED;
+}
+
+/* ---- open ------------------------------------------------------------------------------------ */
+
+static int count_wal(void *baton, sqlite3 *db, const char *name, int pages)
+{
+    (void)db, (void)name;
+    ((cfmt_store_t *)baton)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static apr_interval_time_t busy_of(cfmt_store_mode_e mode)
+{
+    return mode == CFMT_STORE_WRITE ? CFMT_BUSY_WRITE
+           : mode == CFMT_STORE_READ ? CFMT_BUSY_READ : CFMT_BUSY_GLANCE;
+}
+
+/*
+ * No checkpoint on close and none by itself: every checkpoint is ours, under the commit lock
+ * (before SQLite 3.51.3 one beside a commit that resets the WAL can corrupt the file). No mmap for
+ * the same reason.
+ */
+static apr_status_t configure(cfmt_store_t *s)
+{
+    sqlite3_extended_result_codes(s->db, 1);
+    cfmt_store_busy_timeout(s, busy_of(s->mode));
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_wal_hook(s->db, count_wal, s);
+    return cfmt_sql_exec(s, "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA mmap_size=0;"
+                            "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+                            "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;");
+}
+
+static apr_status_t one_int(cfmt_store_t *s, const char *sql, apr_int64_t *pv)
+{
+    sqlite3_stmt *st = cfmt_sql(s, sql);
+    apr_status_t rv;
+
+    if (!cfmt_sql_row(s, st, &rv)) {
+        return rv == APR_SUCCESS ? CFMT_ESTORE : rv;
+    }
+    *pv = cfmt_col_int(st, 0);
+    cfmt_sql_done(st);
+    return APR_SUCCESS;
+}
+
+apr_status_t cfmt_store_version(cfmt_store_t *s, apr_int64_t *pversion)
+{
+    apr_int64_t application = 0, objects = 0;
+    apr_status_t rv = one_int(s, "PRAGMA application_id", &application);
+
+    if (rv == APR_SUCCESS) {
+        rv = one_int(s, "PRAGMA user_version", pversion);
+    }
+    if (rv != APR_SUCCESS || application == CFMT_APPLICATION_ID) {
+        return rv;
+    }
+    rv = one_int(s, "SELECT count(*) FROM sqlite_master", &objects);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (application || objects || *pversion) {
+        apr_snprintf(s->err, sizeof(s->err), "an SQLite database, but not one of mod_cfmt");
+        return CFMT_EFOREIGN;
+    }
+    return APR_SUCCESS; /* empty: a creation that was cut */
+}
+
+static apr_status_t check_version(cfmt_store_t *s)
+{
+    apr_int64_t version = 0, min_code = 0;
+    apr_status_t rv = cfmt_store_version(s, &version);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (version < CFMT_SCHEMA) {
+        apr_snprintf(s->err, sizeof(s->err), "schema %d, this program needs %d", (int)version,
+                     CFMT_SCHEMA);
+        return CFMT_EOLDER;
+    }
+    if (s->mode != CFMT_STORE_WRITE) {
+        return APR_SUCCESS;
+    }
+    rv = cfmt_meta_int(s, CFMT_META_MIN_CODE, 0, &min_code);
+    if (rv == APR_SUCCESS && min_code > CFMT_SCHEMA) {
+        apr_snprintf(
+            s->err, sizeof(s->err),
+            "schema %d may only be written by programs that know schema %d; this one knows %d",
+            (int)version, (int)min_code, CFMT_SCHEMA);
+        return CFMT_ENEWER;
+    }
+    return rv;
+}
+
+static apr_status_t close_store(void *baton)
+{
+    cfmt_store_t *s = baton;
+    int i;
+
+    for (i = 0; i < CFMT_STATEMENTS_MAX && s->stmt[i].sql; i++) {
+        sqlite3_finalize(s->stmt[i].st);
+        s->stmt[i].sql = NULL;
+    }
+    sqlite3_close_v2(s->db);
+    s->db = NULL;
+    cfmt_lock_close(s->lock);
+    s->lock = NULL;
+    return APR_SUCCESS;
+}
+
+static apr_status_t open_lock(cfmt_store_t *s)
+{
+    const char *path = apr_pstrcat(s->pool, s->path, ".lock", NULL);
+    apr_status_t rv = cfmt_lock_open(&s->lock, path, s->pool);
+
+    if (rv != APR_SUCCESS) {
+        rv = rv == CFMT_ELINK ? rv : cfmt_status_of_errno(rv);
+        apr_snprintf(s->err, sizeof(s->err), "cannot open the commit lock %s.lock", s->path);
+        return rv;
+    }
+    identify(&s->id_lock, path);
+    return APR_SUCCESS;
+}
+
+apr_status_t cfmt_store_open_any(cfmt_store_t **ps, const char *path, cfmt_store_mode_e mode,
+                                 apr_pool_t *p)
+{
+    int flags = SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX
+                | (mode == CFMT_STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+    apr_pool_t *pool;
+    cfmt_store_t *s;
+    apr_status_t rv;
+
+    apr_pool_create(&pool, p);
+    apr_pool_tag(pool, "cfmt_store");
+    *ps = s = apr_pcalloc(pool, sizeof(*s));
+    s->pool = pool;
+    s->mode = mode;
+    s->path = path;
+    apr_pool_cleanup_register(pool, s, close_store, apr_pool_cleanup_null);
+    if ((rv = canonical(&s->path, path, pool)) != APR_SUCCESS
+        || (rv = check_files(s->path, pool)) != APR_SUCCESS
+        || (mode == CFMT_STORE_WRITE && (rv = open_lock(s)) != APR_SUCCESS)) {
+        return rv;
+    }
+    rv = cfmt_sql_status(s, sqlite3_open_v2(s->path, &s->db, flags, NULL));
+    return rv == APR_SUCCESS ? configure(s) : rv;
+}
+
+/* The sentence of a failed open: the status for people, then what was found. */
+apr_status_t cfmt_store_explain(cfmt_result_t *r, const cfmt_store_t *s, apr_status_t rv,
+                                apr_pool_t *p)
+{
+    return cfmt_result_set(r, p, rv, "%s: %s%s%s", s->path, cfmt_status_text(rv, p),
+                           s->err[0] ? ": " : "", s->err);
+}
+
+apr_status_t cfmt_store_open(cfmt_store_t **ps, const char *path, cfmt_store_mode_e mode,
+                             cfmt_result_t *r, apr_pool_t *p)
+{
+    cfmt_store_t *s;
+    apr_status_t rv = cfmt_store_open_any(&s, path, mode, p);
+
+    if (rv == APR_SUCCESS) {
+        rv = check_version(s);
+    }
+    if (rv != APR_SUCCESS) {
+        cfmt_store_explain(r, s, rv, p);
+        cfmt_store_close(s);
+        *ps = NULL;
+        return rv;
+    }
+    cfmt_store_identify(s);
+    *ps = s;
+    return APR_SUCCESS;
+}
+
+void cfmt_store_identify(cfmt_store_t *s)
+{
+    identify(&s->id_db, s->path);
+    identify(&s->id_wal, apr_pstrcat(s->pool, s->path, "-wal", NULL));
+}
+
+void cfmt_store_close(cfmt_store_t *s)
+{
+    if (s) {
+        apr_pool_destroy(s->pool);
+    }
+}
+
+/* ---- small facts ----------------------------------------------------------------------------- */
+
+const char *cfmt_store_path(const cfmt_store_t *s)
+{
+    return s->path;
+}
+
+int cfmt_store_wal_pages(const cfmt_store_t *s)
+{
+    return s->wal_pages;
+}
+
+apr_int64_t cfmt_store_data_version(cfmt_store_t *s)
+{
+    apr_int64_t v = -1;
+
+    return one_int(s, "PRAGMA data_version", &v) == APR_SUCCESS ? v : -1;
+}
+
+void cfmt_store_busy_timeout(cfmt_store_t *s, apr_interval_time_t t)
+{
+    sqlite3_busy_timeout(s->db, (int)apr_time_as_msec(t));
+}
+
+apr_status_t cfmt_store_integrity(cfmt_store_t *s, int full, apr_array_header_t **plines,
+                                  apr_pool_t *p)
+{
+    sqlite3_stmt *st = cfmt_sql(s, full ? "PRAGMA integrity_check(20)" : "PRAGMA quick_check(20)");
+    apr_status_t rv;
+
+    *plines = apr_array_make(p, INTEGRITY_LINES, sizeof(const char *));
+    while (cfmt_sql_row(s, st, &rv)) {
+        const char *line = cfmt_col_text(st, 0, p);
+        if (line && strcmp(line, "ok")) {
+            APR_ARRAY_PUSH(*plines, const char *) = line;
+        }
+    }
+    return rv;
+}

@@ -1,0 +1,196 @@
+/*
+ * The round: it makes a store that is missing, projects to the head, runs jobs, and survives a
+ * store that fails.
+ */
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "cfmt_engine.h"
+#include "unit.h"
+
+#define BODY \
+    "{\"alert_type\":\"dos_attack_l4\",\"ts\":%d," \
+    "\"data\":{\"attack_id\":\"a\",\"target_ip\":\"203.0.113.7\"}}"
+
+static apr_time_t clock_value;
+static char log_text[8192];
+
+static apr_time_t fake_now(void *baton)
+{
+    (void)baton;
+    return clock_value;
+}
+
+static void keep_log(void *baton, cfmt_level_e level, const char *line)
+{
+    (void)baton, (void)level;
+    apr_cpystrn(log_text + strlen(log_text), line, sizeof(log_text) - strlen(log_text));
+}
+
+static const cfmt_clock_t fake_clock = { .now = fake_now };
+static const cfmt_log_t keeping_log = { .write = keep_log, .max = CFMT_LOG_INFO };
+
+static cfmt_engine_t *make_engine(void)
+{
+    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"),
+                                .clock = &fake_clock,
+                                .log = &keeping_log,
+                                .settings = apr_table_make(unit_pool, 1) };
+
+    clock_value = 1700000000 * APR_USEC_PER_SEC;
+    log_text[0] = '\0';
+    apr_table_setn((apr_table_t *)conf.settings, "Mode", "observe");
+    return cfmt_engine_create(&conf, unit_pool);
+}
+
+static void deliver(int n)
+{
+    cfmt_store_t *s;
+    int i;
+
+    ck_assert_int_eq(cfmt_store_open(&s, unit_path("cfmt.db"), CFMT_STORE_WRITE, NULL, unit_pool),
+                     APR_SUCCESS);
+    ck_assert_int_eq(cfmt_store_begin(s, 0), APR_SUCCESS);
+    for (i = 0; i < n; i++) {
+        cfmt_entry_t e = { .kind = "delivery", .at = clock_value, .origin = "o" };
+
+        e.body = apr_psprintf(unit_pool, BODY, i + 1);
+        e.len = strlen(e.body);
+        ck_assert_int_eq(cfmt_journal_append(s, &e), APR_SUCCESS);
+    }
+    ck_assert_int_eq(cfmt_store_commit(s), APR_SUCCESS);
+    cfmt_store_close(s);
+}
+
+static void health(cfmt_health_rows_t *h)
+{
+    cfmt_store_t *s;
+
+    ck_assert_int_eq(cfmt_store_open(&s, unit_path("cfmt.db"), CFMT_STORE_READ, NULL, unit_pool),
+                     APR_SUCCESS);
+    ck_assert_int_eq(cfmt_query_health(s, h), APR_SUCCESS);
+    cfmt_store_close(s);
+}
+
+START_TEST(makes_a_missing_store_and_projects_to_the_head)
+{
+    cfmt_engine_t *e = make_engine();
+    cfmt_health_rows_t h;
+    cfmt_rest_t rest;
+
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    ck_assert_ptr_nonnull(strstr(log_text, "made anew"));
+    deliver(CFMT_PROJECT_STEP * 2 + 1);
+    ck_assert_int_eq(cfmt_engine_stirred(e), 1);
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    health(&h);
+    ck_assert_int_eq(h.cursor, h.head);
+    ck_assert_int_ge(h.head, CFMT_PROJECT_STEP * 2 + 1);
+    ck_assert_int_gt(rest.until, clock_value);
+    ck_assert_int_eq(rest.deaf, clock_value + apr_time_from_msec(100));
+}
+END_TEST
+
+START_TEST(a_deleted_store_is_made_anew_without_help)
+{
+    cfmt_engine_t *e = make_engine();
+    cfmt_rest_t rest;
+
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    unlink(unit_path("cfmt.db"));
+    unlink(unit_path("cfmt.db-wal"));
+    unlink(unit_path("cfmt.db-shm"));
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    deliver(1);
+}
+END_TEST
+
+START_TEST(trouble_is_said_once_and_its_end_too)
+{
+    cfmt_engine_t *e = make_engine();
+    cfmt_result_t r = { .status = 0 };
+    cfmt_rest_t rest;
+    char *first;
+    int i;
+
+    ck_assert_int_eq(mkdir(unit_path("cfmt.db"), 0700), 0); /* a directory in its place */
+    for (i = 0; i < 5; i++) {
+        ck_assert_int_ne(cfmt_engine_round(e, &rest, &r, unit_pool), APR_SUCCESS);
+        ck_assert_int_eq(rest.until, clock_value + apr_time_from_sec(5));
+    }
+    first = strstr(log_text, "CFMT0401");
+    ck_assert_ptr_nonnull(first);
+    ck_assert_ptr_null(strstr(first + 1, "CFMT0401"));
+    clock_value += apr_time_from_sec(3601);
+    ck_assert_int_ne(cfmt_engine_round(e, &rest, &r, unit_pool), APR_SUCCESS);
+    ck_assert_ptr_nonnull(strstr(first + 1, "CFMT0401"));
+    rmdir(unit_path("cfmt.db"));
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, &r, unit_pool), APR_SUCCESS);
+    ck_assert_ptr_nonnull(strstr(log_text, "CFMT0402"));
+}
+END_TEST
+
+START_TEST(beside_a_busy_intake_one_step_a_round)
+{
+    cfmt_gauges_t *g = apr_pcalloc(unit_pool, cfmt_gauges_size(1));
+    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &fake_clock, .gauges = g };
+    cfmt_engine_t *e = make_engine();
+    cfmt_health_rows_t h;
+    cfmt_rest_t rest;
+
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    deliver(CFMT_PROJECT_STEP * 3);
+    g->count = 1;
+    g->child[0].pid = (apr_uint32_t)getpid();
+    g->child[0].queued = 1;
+    e = cfmt_engine_create(&conf, unit_pool);
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    health(&h);
+    ck_assert_int_gt(h.head - h.cursor, CFMT_PROJECT_STEP);
+    ck_assert_int_eq(rest.until, rest.deaf); /* and goes on soon */
+    g->child[0].queued = 0;
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    health(&h);
+    ck_assert_int_eq(h.head, h.cursor);
+}
+END_TEST
+
+START_TEST(a_failure_of_intake_is_over_when_the_leader_can_write)
+{
+    cfmt_gauges_t *g = apr_pcalloc(unit_pool, cfmt_gauges_size(1));
+    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &fake_clock, .gauges = g };
+    cfmt_engine_t *e = make_engine();
+    cfmt_gauge_sum_t sum;
+    cfmt_store_t *s;
+    cfmt_rest_t rest;
+
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    e = cfmt_engine_create(&conf, unit_pool);
+    g->count = 1;
+    g->child[0].pid = (apr_uint32_t)getpid();
+    g->child[0].error = CFMT_EBUSY;
+    g->child[0].error_at = apr_time_now();
+    ck_assert_int_eq(cfmt_store_open(&s, unit_path("cfmt.db"), CFMT_STORE_WRITE, NULL, unit_pool),
+                     APR_SUCCESS);
+    ck_assert_int_eq(cfmt_store_begin(s, 0), APR_SUCCESS); /* in the way */
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    cfmt_gauges_sum(&sum, g);
+    ck_assert_int_eq(sum.error, CFMT_EBUSY);
+    cfmt_store_rollback(s);
+    cfmt_store_close(s);
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    cfmt_gauges_sum(&sum, g);
+    ck_assert_int_eq(sum.error, APR_SUCCESS);
+}
+END_TEST
+
+UNIT_SUITE_BEGIN(engine)
+UNIT_TEST(a_failure_of_intake_is_over_when_the_leader_can_write)
+UNIT_TEST(makes_a_missing_store_and_projects_to_the_head)
+UNIT_TEST(a_deleted_store_is_made_anew_without_help)
+UNIT_TEST(trouble_is_said_once_and_its_end_too)
+UNIT_TEST(beside_a_busy_intake_one_step_a_round)
+UNIT_SUITE_END

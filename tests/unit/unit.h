@@ -1,0 +1,54 @@
+/*
+ * One suite a core file. SUITES names them all; each test_<name>.c defines Suite
+ * *suite_<name>(void).
+ */
+#ifndef CFMT_UNIT_H
+#define CFMT_UNIT_H
+
+#include <check.h>
+
+#include "cfmt.h"
+
+#define SUITES(X) \
+    X(time) X(number) X(cidr) X(text) \
+    X(sender) X(secret) X(json) X(delivery) X(alert) \
+    X(attack) X(entity) X(schedule) \
+    X(store) X(lock) X(commit) X(journal) X(setting) X(job) X(gauge) \
+    X(projection) X(retention) X(query) \
+    X(leader) X(engine) X(runner) X(health)
+
+#define X(name) Suite *suite_##name(void);
+SUITES(X)
+#undef X
+
+/*
+ * A suite of one case: UNIT_SUITE(time, test_a, test_b) defines suite_time(); tests are START_TEST
+ * bodies.
+ */
+#define UNIT_SUITE_BEGIN(name) \
+    Suite *suite_##name(void) \
+    { \
+        Suite *s = suite_create(#name); \
+        TCase *tc = tcase_create(#name); \
+        tcase_add_checked_fixture(tc, unit_setup, unit_teardown); \
+        tcase_set_timeout(tc, 30); \
+        suite_add_tcase(s, tc);
+#define UNIT_TEST(fn) tcase_add_test(tc, fn);
+#define UNIT_SUITE_END \
+        return s; \
+    }
+
+/* Per test: a pool and, on demand, a scratch directory that is removed afterwards. */
+extern apr_pool_t *unit_pool;
+void unit_setup(void);
+void unit_teardown(void);
+const char *unit_tmpdir(void);              /* made on first use in a test */
+const char *unit_path(const char *name);    /* tmpdir/name */
+char *unit_read(const char *path, apr_size_t *plen); /* whole file; fails the test when absent */
+/*
+ * ../shared/cloudflare/NAME beside the checkout, NULL where absent (the test then returns with a
+ * word).
+ */
+const char *unit_shared(const char *name);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * What the parts of cfmtctl share: the table of commands, the parsed command line, complaints,
+ * lists.
+ */
+#ifndef CFMTCTL_H
+#define CFMTCTL_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "cfmt.h"
+#include "cfmt_store.h"
+
+/* Exit codes; the manual page lists them all. */
+typedef enum {
+    CTL_DONE = 0,
+    CTL_FAILED = 1,
+    CTL_USAGE = 2,
+    CTL_DENIED = 4,
+    CTL_UNKNOWN = 7,    /* written, but its effect was not seen in time */
+    CTL_UNAVAILABLE = 8 /* database or leader */
+} ctl_exit_e;
+
+/* ---- main.c: the command line ---------------------------------------------------------------- */
+
+#define CTL_LIMIT_DEFAULT 50
+#define CTL_LIMIT_MAX 1000000
+
+/* Options, as bits of "may be given" and "was given". */
+enum {
+    OPT_DB = 1,
+    OPT_JSON = 2,
+    OPT_HELP = 4,
+    OPT_VERSION = 8,
+    OPT_SINCE = 16,
+    OPT_LIMIT = 32,
+    OPT_FOLLOW = 64,
+    OPT_REASON = 128,
+    OPT_FULL = 256,
+    OPT_GLOBAL = OPT_DB | OPT_JSON | OPT_HELP | OPT_VERSION,
+    OPT_LIST = OPT_SINCE | OPT_LIMIT | OPT_FOLLOW
+};
+
+typedef struct ctl_t {
+    apr_pool_t *pool;
+    const char *db;
+    const char *user;        /* who runs this, for the journal: "alice", "alice via root" */
+    unsigned given;          /* OPT_... */
+    int json, follow, full;
+    apr_time_t since;        /* 0 = from the beginning */
+    int limit;
+    const char *reason;
+    const char *const *operands;
+    int operand_count;
+} ctl_t;
+
+typedef struct ctl_command_t {
+    const char *name;        /* "events", "attack close" */
+    const char *operands;    /* as help shows them; "" = none */
+    int operands_min, operands_max;
+    unsigned options;        /* besides the global ones */
+    int (*run)(ctl_t *ctl);  /* returns a ctl_exit_e */
+    const char *summary;     /* half a line */
+    const char *text;        /* further lines of `help COMMAND` */
+} ctl_command_t;
+
+typedef struct ctl_option_t {
+    unsigned bit;
+    const char *name;
+    char letter;             /* 0 = none */
+    const char *operand;     /* NULL = a flag */
+    const char *text;
+} ctl_option_t;
+
+/*
+ * The one table of each; ended by name == NULL. Parsing, help and the guard of the manual page
+ * use them.
+ */
+extern const ctl_command_t ctl_commands[];
+extern const ctl_option_t ctl_options[];
+
+/* ---- help.c ---------------------------------------------------------------------------------- */
+
+int ctl_help(ctl_t *ctl);
+int ctl_version(ctl_t *ctl);
+int ctl_help_command(const ctl_command_t *c);
+/* The command whose name is nearest to what was typed; NULL when none is near. */
+const char *ctl_nearest(const char *typed);
+
+/* ---- open.c: who may, and which file --------------------------------------------------------- */
+
+/*
+ * Names the user in ctl->user, then, as root, becomes the owner of the state directory. Opens no
+ * file.
+ */
+int ctl_become(ctl_t *ctl);
+/* Opens ctl->db or complains. Returns a ctl_exit_e. */
+int ctl_open(ctl_t *ctl, cfmt_store_mode_e mode, cfmt_store_t **ps);
+/* One sentence for a failure of the store; detail may be NULL. Returns the exit code. */
+int ctl_store_failed(const ctl_t *ctl, apr_status_t rv, const char *detail);
+
+/* ---- print.c: stderr, stdout, lists ---------------------------------------------------------- */
+
+/* "cfmtctl: <sentence> (CFMT07nn)" on stderr; id is a CFMT_ID(). */
+void ctl_complain(const char *id, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* True until stdout cannot take more (the reader has gone, the disk is full). */
+int ctl_out_ok(void);
+/* Flushes stdout and says why it failed. A reader that has gone is no failure. */
+int ctl_out_end(int code);
+/* ANSI sequence when stdout is a terminal that wants colours, else "". */
+const char *ctl_ansi(const char *sequence);
+
+/* Text from outside, made printable. "-" for NULL. */
+const char *ctl_text(apr_pool_t *p, const char *s);
+/* To the second; "-" for 0. */
+const char *ctl_time(apr_pool_t *p, apr_time_t t);
+/* From a second on without fractions. */
+const char *ctl_duration(apr_pool_t *p, apr_interval_time_t d);
+/* JSON string literal of any bytes (NULs included); "null" for NULL. */
+const char *ctl_json_text(apr_pool_t *p, const char *s, apr_size_t len);
+const char *ctl_json_string(apr_pool_t *p, const char *s);
+
+typedef struct ctl_bytes_t {
+    const char *data; /* NULL = none */
+    apr_size_t len;
+} ctl_bytes_t;
+
+typedef enum {
+    COL_INT,      /* apr_int64_t */
+    COL_REF,      /* apr_int64_t, 0 = none */
+    COL_BOOL,     /* apr_int64_t */
+    COL_TIME,     /* apr_time_t, 0 = none */
+    COL_TEXT,     /* const char * */
+    COL_LIST,     /* apr_array_header_t * of const char * */
+    COL_RATE,     /* double, < 0 = none */
+    COL_DURATION, /* apr_interval_time_t, < 0 = none */
+    COL_SECONDS,  /* the same as a number of seconds */
+    COL_BODY      /* ctl_bytes_t: a JSON value where it is one */
+} ctl_kind_e;
+
+typedef struct ctl_column_t {
+    const char *name; /* of the JSON member; upper-case it heads the column */
+    ctl_kind_e kind;
+    size_t offset;    /* in the row */
+    int in_table;     /* else only in JSON */
+} ctl_column_t;
+
+typedef struct ctl_list_t {
+    const char *noun;            /* JSON member that holds the rows */
+    const ctl_column_t *columns; /* ended by name == NULL; the last one in the table may be cut */
+    apr_size_t row_size;
+} ctl_list_t;
+
+#define CTL_COLUMNS_MAX 32
+
+/* A list being printed: widths grow from page to page. */
+typedef struct ctl_out_t {
+    const ctl_list_t *list;
+    int json, follow;
+    int begun, rows;
+    int width[CTL_COLUMNS_MAX];
+} ctl_out_t;
+
+void ctl_list_begin(ctl_out_t *out, const ctl_list_t *list, int json, int follow);
+/* Rows of list->row_size bytes each; p is scratch. */
+void ctl_list_rows(ctl_out_t *out, const apr_array_header_t *rows, apr_pool_t *p);
+/* Closes the JSON object; heads a table that had no rows and will have none. */
+void ctl_list_end(ctl_out_t *out, apr_pool_t *p);
+/* One row as a JSON object, without a newline. */
+const char *ctl_json_row(const ctl_list_t *list, const void *row, apr_pool_t *p);
+
+/* ---- follow.c: waiting for more -------------------------------------------------------------- */
+
+/* SIGINT and SIGTERM end the wait from now on, and nothing else. */
+void ctl_follow_begin(void);
+/* Waits half a second at most. 0: the user or the reader of stdout has gone. */
+int ctl_follow_wait(void);
+
+/* ---- commands -------------------------------------------------------------------------------- */
+
+int ctl_events(ctl_t *ctl);
+int ctl_attacks(ctl_t *ctl);
+int ctl_journal(ctl_t *ctl);
+int ctl_attack_close(ctl_t *ctl);
+int ctl_db_check(ctl_t *ctl);
+
+/* The attack as `attacks` shows it (cmd_list.c); now ends the duration of an open one. */
+const char *ctl_attack_json(const cfmt_attack_row_t *a, apr_time_t now, apr_pool_t *p);
+
+#endif

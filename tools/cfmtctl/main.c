@@ -1,0 +1,330 @@
+/*
+ * cfmtctl: the command line. The two tables at the top are all there is to know about commands
+ * and options.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "cfmtctl.h"
+
+#define REASON_MAX 500
+#define OPERANDS_MAX 16
+
+const ctl_command_t ctl_commands[] = {
+    { .name = "events", .operands = "", .options = OPT_LIST, .run = ctl_events,
+      .summary = "deliveries as they were understood",
+      .text = "The newest events, oldest first. ATTACK is the id for 'attack close'." },
+    { .name = "attacks", .operands = "", .options = OPT_LIST, .run = ctl_attacks,
+      .summary = "attacks, open ones always among them",
+      .text = "Open attacks whatever their age, then those with the latest events. With --follow\n"
+              "a row is printed again whenever it has changed." },
+    { .name = "journal", .operands = "", .options = OPT_LIST, .run = ctl_journal,
+      .summary = "everything that happened, row by row",
+      .text = "The journal itself; with --json the bodies too." },
+    { .name = "attack close", .operands = "ID", .operands_min = 1, .operands_max = 1,
+      .options = OPT_REASON, .run = ctl_attack_close,
+      .summary = "end an attack by hand",
+      .text = "ID is our id (see 'attacks'), Cloudflare's attack id or its correlation id. The\n"
+              "command is journaled with your name; a later START opens the attack again." },
+    { .name = "db check", .operands = "", .options = OPT_FULL, .run = ctl_db_check,
+      .summary = "is the database sound, reachable and led?",
+      .text = "One line each: ok, warn or fail. Exit status 1 when one failed." },
+    { .name = "version", .operands = "", .run = ctl_version, .summary = "version of cfmtctl",
+      .text = "The version, the schema it knows and the database it would open." },
+    { .name = "help", .operands = "[COMMAND]", .operands_max = 2, .run = ctl_help,
+      .summary = "this list, or one command in full",
+      .text = "With --json the commands and their options as data." },
+    { .name = NULL }
+};
+
+const ctl_option_t ctl_options[] = {
+    { .bit = OPT_DB, .name = "db", .operand = "PATH",
+      .text = "the database (else $CFMT_DB, else " CFMT_DEFAULT_DB ")" },
+    { .bit = OPT_JSON, .name = "json", .text = "JSON on standard output" },
+    { .bit = OPT_HELP, .name = "help", .letter = 'h', .text = "help, also for one command" },
+    { .bit = OPT_VERSION, .name = "version", .letter = 'V', .text = "the version" },
+    { .bit = OPT_SINCE, .name = "since", .operand = "TIME",
+      .text = "from then on: 2h, 1d, or 2026-11-22T20:00:00Z" },
+    { .bit = OPT_LIMIT, .name = "limit", .letter = 'n', .operand = "N",
+      .text = "at most the N newest (default 50); with --follow, 0 shows only new ones" },
+    { .bit = OPT_FOLLOW, .name = "follow", .letter = 'f',
+      .text = "then go on with new rows until stopped" },
+    { .bit = OPT_REASON, .name = "reason", .operand = "TEXT", .text = "why, for the journal" },
+    { .bit = OPT_FULL, .name = "full", .text = "check every index too (slow)" },
+    { .name = NULL }
+};
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static int take_since(ctl_t *ctl, const char *value)
+{
+    apr_interval_time_t ago;
+    apr_time_t now = apr_time_now();
+
+    if (cfmt_duration_parse(&ago, value) == APR_SUCCESS) {
+        ctl->since = ago < now ? now - ago : 0;
+        return CTL_DONE;
+    }
+    if (cfmt_time_parse(&ctl->since, value) == APR_SUCCESS) {
+        return CTL_DONE;
+    }
+    ctl_complain(CFMT_ID(0701),
+                 "--since: '%s' is neither a duration (30min, 2h, 1d) nor a time with its zone"
+                 " (2026-11-22T20:00:00Z)",
+                 ctl_text(ctl->pool, value));
+    return CTL_USAGE;
+}
+
+static int take_limit(ctl_t *ctl, const char *value)
+{
+    apr_int64_t n;
+
+    if (cfmt_int_parse(&n, value, 0, CTL_LIMIT_MAX) != APR_SUCCESS) {
+        ctl_complain(CFMT_ID(0702), "--limit: '%s' is not a number from 0 to %d",
+                     ctl_text(ctl->pool, value), CTL_LIMIT_MAX);
+        return CTL_USAGE;
+    }
+    ctl->limit = (int)n;
+    return CTL_DONE;
+}
+
+static int take_reason(ctl_t *ctl, const char *value)
+{
+    if (strlen(value) > REASON_MAX || !cfmt_text_is_utf8(value, strlen(value))) {
+        ctl_complain(CFMT_ID(0703), "--reason: at most %d bytes of UTF-8 text", REASON_MAX);
+        return CTL_USAGE;
+    }
+    ctl->reason = value;
+    return CTL_DONE;
+}
+
+static int take_db(ctl_t *ctl, const char *value)
+{
+    if (!*value) {
+        ctl_complain(CFMT_ID(0704), "--db: the path is empty");
+        return CTL_USAGE;
+    }
+    ctl->db = value;
+    return CTL_DONE;
+}
+
+static int take_option(ctl_t *ctl, unsigned bit, const char *value)
+{
+    ctl->given |= bit;
+    switch (bit) {
+    case OPT_DB:
+        return take_db(ctl, value);
+    case OPT_SINCE:
+        return take_since(ctl, value);
+    case OPT_LIMIT:
+        return take_limit(ctl, value);
+    case OPT_REASON:
+        return take_reason(ctl, value);
+    case OPT_JSON:
+        ctl->json = 1;
+        break;
+    case OPT_FOLLOW:
+        ctl->follow = 1;
+        break;
+    case OPT_FULL:
+        ctl->full = 1;
+        break;
+    default:
+        break;
+    }
+    return CTL_DONE;
+}
+
+/* ---- getopt_long from the table -------------------------------------------------------------- */
+
+#define OPTIONS_MAX 16
+#define LONG_BASE 256 /* getopt's value of option i; above all letters */
+
+static void build(struct option *longs, char *letters)
+{
+    int i;
+
+    *letters++ = ':'; /* a missing value is told apart from an unknown option */
+    for (i = 0; ctl_options[i].name && i < OPTIONS_MAX - 1; i++) {
+        longs[i].name = ctl_options[i].name;
+        longs[i].has_arg = ctl_options[i].operand ? required_argument : no_argument;
+        longs[i].flag = NULL;
+        longs[i].val = LONG_BASE + i;
+        if (ctl_options[i].letter) {
+            *letters++ = ctl_options[i].letter;
+            if (ctl_options[i].operand) {
+                *letters++ = ':';
+            }
+        }
+    }
+    memset(&longs[i], 0, sizeof(longs[i]));
+    *letters = '\0';
+}
+
+static const ctl_option_t *option_of(int c)
+{
+    int i;
+
+    for (i = 0; ctl_options[i].name; i++) {
+        if (c == LONG_BASE + i || (ctl_options[i].letter && c == ctl_options[i].letter)) {
+            return &ctl_options[i];
+        }
+    }
+    return NULL;
+}
+
+static int bad_option(const ctl_t *ctl, int c, char **argv)
+{
+    const char letter[] = { '-', (char)optopt, '\0' };
+    const char *word = optopt && optopt < LONG_BASE ? letter : argv[optind - 1];
+
+    if (c == ':') {
+        ctl_complain(CFMT_ID(0705), "%s needs a value; see 'cfmtctl help'",
+                     ctl_text(ctl->pool, word));
+    }
+    else {
+        ctl_complain(CFMT_ID(0706), "unknown option '%s'; see 'cfmtctl help'",
+                     ctl_text(ctl->pool, word));
+    }
+    return CTL_USAGE;
+}
+
+static int parse_options(ctl_t *ctl, int argc, char **argv)
+{
+    struct option longs[OPTIONS_MAX];
+    char letters[2 * OPTIONS_MAX + 2];
+    int c, code = CTL_DONE;
+
+    build(longs, letters);
+    opterr = 0;
+    while (code == CTL_DONE && (c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        const ctl_option_t *o = c == ':' || c == '?' ? NULL : option_of(c);
+        code = o ? take_option(ctl, o->bit, optarg) : bad_option(ctl, c, argv);
+    }
+    ctl->operands = (const char *const *)argv + optind;
+    ctl->operand_count = argc - optind;
+    return code;
+}
+
+/* ---- commands -------------------------------------------------------------------------------- */
+
+/* How many of the words are the name; 0 = another command. */
+static int name_matches(const char *name, const char *const *words, int count)
+{
+    const char *blank = strchr(name, ' ');
+    size_t first = blank ? (size_t)(blank - name) : strlen(name);
+
+    if (count < 1 || strlen(words[0]) != first || strncmp(words[0], name, first)) {
+        return 0;
+    }
+    if (!blank) {
+        return 1;
+    }
+    return count > 1 && !strcmp(words[1], blank + 1) ? 2 : 0;
+}
+
+static const ctl_command_t *find_command(ctl_t *ctl)
+{
+    int i, n;
+
+    for (i = 0; ctl_commands[i].name; i++) {
+        n = name_matches(ctl_commands[i].name, ctl->operands, ctl->operand_count);
+        if (n) {
+            ctl->operands += n;
+            ctl->operand_count -= n;
+            return &ctl_commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int unknown_command(const ctl_t *ctl)
+{
+    const char *typed, *near;
+
+    if (ctl->operand_count == 0) {
+        ctl_complain(CFMT_ID(0707), "no command given; 'cfmtctl help' lists them");
+        return CTL_USAGE;
+    }
+    typed = ctl->operand_count == 1 ? ctl->operands[0]
+            : apr_pstrcat(ctl->pool, ctl->operands[0], " ", ctl->operands[1], NULL);
+    near = ctl_nearest(typed);
+    near = near ? near : ctl_nearest(ctl->operands[0]);
+    if (near) {
+        ctl_complain(CFMT_ID(0708), "unknown command '%s'; did you mean '%s'?",
+                     ctl_text(ctl->pool, typed), near);
+    }
+    else {
+        ctl_complain(CFMT_ID(0709), "unknown command '%s'; 'cfmtctl help' lists them",
+                     ctl_text(ctl->pool, ctl->operands[0]));
+    }
+    return CTL_USAGE;
+}
+
+static int check_usage(const ctl_t *ctl, const ctl_command_t *c)
+{
+    unsigned wrong = ctl->given & ~(OPT_GLOBAL | c->options);
+    int i;
+
+    for (i = 0; ctl_options[i].name; i++) {
+        if (wrong & ctl_options[i].bit) {
+            ctl_complain(CFMT_ID(0710), "'%s' has no option --%s; see 'cfmtctl help %s'", c->name,
+                         ctl_options[i].name, c->name);
+            return CTL_USAGE;
+        }
+    }
+    if (ctl->operand_count < c->operands_min || ctl->operand_count > c->operands_max) {
+        ctl_complain(CFMT_ID(0711), "usage: cfmtctl %s%s%s; see 'cfmtctl help %s'", c->name,
+                     *c->operands ? " " : "", c->operands, c->name);
+        return CTL_USAGE;
+    }
+    return CTL_DONE;
+}
+
+static int dispatch(ctl_t *ctl)
+{
+    const ctl_command_t *c;
+    int code;
+
+    if (ctl->operand_count == 0 && (ctl->given & (OPT_HELP | OPT_VERSION))) {
+        return ctl->given & OPT_HELP ? ctl_help(ctl) : ctl_version(ctl);
+    }
+    c = find_command(ctl);
+    if (!c) {
+        return unknown_command(ctl);
+    }
+    if (ctl->given & OPT_HELP) {
+        return ctl_help_command(c);
+    }
+    code = check_usage(ctl, c);
+    return code == CTL_DONE ? c->run(ctl) : code;
+}
+
+int main(int argc, char **argv)
+{
+    ctl_t ctl = { .db = CFMT_DEFAULT_DB, .limit = CTL_LIMIT_DEFAULT };
+    const char *env = getenv("CFMT_DB");
+    int code;
+
+    umask(0007);
+    signal(SIGPIPE, SIG_IGN); /* a reader that leaves ends us quietly: ctl_out_end() */
+    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&ctl.pool, NULL) != APR_SUCCESS) {
+        ctl_complain(CFMT_ID(0712), "APR does not start: out of memory?");
+        return CTL_FAILED;
+    }
+    if (env && *env) {
+        ctl.db = env;
+    }
+    code = parse_options(&ctl, argc, argv);
+    if (code == CTL_DONE) {
+        code = dispatch(&ctl);
+    }
+    code = ctl_out_end(code);
+    apr_terminate();
+    return code;
+}
