@@ -97,8 +97,7 @@ static void report_refusal(cfmt_runner_t *r, apr_status_t rv)
     }
     if (rv != APR_SUCCESS && rv != r->refused) {
         cfmt_log(r->conf.engine.log, CFMT_LOG_ERR,
-                 CFMT_ID(0404) "nobody can lead: %s.leader: %s; tried again "
-                               "every second",
+                 CFMT_ID(0404) "nobody can lead: %s.leader: %s; tried again every second",
                  r->conf.engine.db, cfmt_status_text(rv, r->tick));
     }
     r->refused = rv;
@@ -121,8 +120,7 @@ static int lead(cfmt_runner_t *r)
     r->round = 0;
     __atomic_store_n(&r->leads, 1, __ATOMIC_RELEASE);
     cfmt_log(r->conf.engine.log, CFMT_LOG_NOTICE,
-             CFMT_ID(0405) "process %d leads now: it projects deliveries and "
-                           "runs the jobs",
+             CFMT_ID(0405) "process %d leads now: it projects deliveries and runs the jobs",
              (int)getpid());
     return 1;
 }

@@ -261,8 +261,7 @@ static const char *secret_inline(cfmt_secret_conf_t *sc, cmd_parms *cmd, const c
 
     if (cfmt_secrets_add(trial, value, strlen(value), NULL) != APR_SUCCESS) {
         return "CfmtSecret: this value cannot be a secret; allowed: 1 to 1024 bytes without "
-               "control "
-               "characters or blanks at its ends, after 'whsec_' base64";
+               "control characters or blanks at its ends, after 'whsec_' base64";
     }
     sc->value = value;
     return NULL;
@@ -352,7 +351,7 @@ static const char *add_sender(cmd_parms *cmd, void *dir, const char *arg)
         cfmt_senders_add_any(c->senders);
     }
     else {
-        why = cfmt_parse_cidr(&cidr, "CfmtSenders", arg, cmd->pool);
+        why = cfmt_parse_cidr(&cidr, "CfmtSenders", "cloudflare, any", arg, cmd->pool);
         if (!why) {
             cfmt_senders_add(c->senders, &cidr);
         }

@@ -105,9 +105,12 @@ const char *cfmt_parse_duration(apr_interval_time_t *pd, const char *what, const
 const char *cfmt_parse_size(apr_int64_t *pn, const char *directive, const char *text,
                             apr_int64_t min, apr_int64_t max, apr_pool_t *p);
 const char *cfmt_parse_rate(const char *what, const char *text, apr_pool_t *p);
-/* Refuses host bits and names the network that was probably meant. */
-const char *cfmt_parse_cidr(cfmt_cidr_t *pc, const char *directive, const char *text,
-                            apr_pool_t *p);
+/*
+ * Refuses host bits and names the network that was probably meant. words: what the directive allows
+ * besides a network, for the sentence.
+ */
+const char *cfmt_parse_cidr(cfmt_cidr_t *pc, const char *directive, const char *words,
+                            const char *text, apr_pool_t *p);
 /* 1 to 64 of A-Z a-z 0-9 . _ - */
 const char *cfmt_parse_label(const char *what, const char *text, apr_pool_t *p);
 /* CfmtPrefix as a whole. */

@@ -47,8 +47,7 @@ static void tell(server_rec *s, const cfmt_heartbeat_t *hb, apr_interval_time_t 
     if (hb->pid) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
                      CFMT_ID(0501) "the leader, process %d, has given no heartbeat for %s: "
-                                   "deliveries are stored "
-                                   "but not processed",
+                                   "deliveries are stored but not processed",
                      (int)hb->pid, since);
     }
     else {

@@ -72,8 +72,7 @@ const char *cfmt_parse_size(apr_int64_t *pn, const char *directive, const char *
         || n * factor > max) {
         return apr_psprintf(
             p,
-            "%s: '%s' is not a size in range (examples: 65536, 256k, 1m); allowed %s "
-            "to %s",
+            "%s: '%s' is not a size in range (examples: 65536, 256k, 1m); allowed %s to %s",
             directive, text, size_text(p, min), size_text(p, max));
     }
     *pn = n * factor;
@@ -91,13 +90,14 @@ const char *cfmt_parse_rate(const char *what, const char *text, apr_pool_t *p)
                         text);
 }
 
-const char *cfmt_parse_cidr(cfmt_cidr_t *pc, const char *directive, const char *text, apr_pool_t *p)
+const char *cfmt_parse_cidr(cfmt_cidr_t *pc, const char *directive, const char *words,
+                            const char *text, apr_pool_t *p)
 {
     int host_bits = 0;
 
     if (cfmt_cidr_parse(pc, &host_bits, text) != APR_SUCCESS) {
-        return apr_psprintf(p, "%s: '%s' is not an address or network (examples: 203.0.113.0/24, "
-                            "2001:db8::/32)", directive, text);
+        return apr_psprintf(p, "%s: '%s' is not %s or a network (examples: 203.0.113.0/24, "
+                            "2001:db8::/32)", directive, text, words);
     }
     if (host_bits) {
         return apr_psprintf(p, "%s: '%s' has bits set behind its length; did you mean %s?",
@@ -250,7 +250,7 @@ static const char *parse_which(cfmt_prefix_conf_t *pc, const char *text, apr_poo
         pc->text = "*";
         return NULL;
     }
-    why = cfmt_parse_cidr(&pc->cidr, "CfmtPrefix", text, p);
+    why = cfmt_parse_cidr(&pc->cidr, "CfmtPrefix", "*", text, p);
     if (!why) {
         pc->text = cfmt_cidr_format(p, &pc->cidr);
         if (!strchr(pc->text, '/')) { /* a host: its length belongs to the name of a prefix */

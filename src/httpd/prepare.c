@@ -291,8 +291,7 @@ static cfmt_gauges_t *make_gauges(server_rec *s, apr_pool_t *pconf)
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
                      CFMT_ID(0302) "no shared memory of %" APR_SIZE_T_FMT
-                                   " bytes: health cannot tell about "
-                                   "the queue and failed commits",
+                                   " bytes: health cannot tell about the queue and failed commits",
                      size);
         return NULL;
     }

@@ -36,9 +36,6 @@ static apr_status_t load(cfmt_store_t *s, const char *name, apr_time_t now, int 
     apr_status_t rv;
 
     *pfound = *pdue = *pfails = 0;
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_text(st, 1, name);
     cfmt_bind_int(st, 2, now);
     if (cfmt_sql_row(s, st, &rv)) {

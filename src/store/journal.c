@@ -17,9 +17,6 @@ static apr_status_t insert(cfmt_store_t *s, cfmt_entry_t *e, const char *kind, a
            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
     apr_status_t rv;
 
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_int(st, 1, e->at);
     cfmt_bind_text(st, 2, kind);
     cfmt_bind_text(st, 3, e->origin);
@@ -67,9 +64,6 @@ static apr_status_t find_first(cfmt_store_t *s, const cfmt_entry_t *e, apr_int64
                                    " WHERE slot = ?1 AND dedupe = ?2 AND at >= ?3");
     apr_status_t rv;
 
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_int(st, 1, slot);
     cfmt_bind_int(st, 2, e->dedupe);
     cfmt_bind_int(st, 3, e->dup_since);
@@ -104,9 +98,6 @@ static apr_status_t make_room(cfmt_store_t *s)
                                    " (SELECT id FROM journal WHERE kind = 'rejected'"
                                    "  ORDER BY id DESC LIMIT 1 OFFSET ?1)");
 
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_int(st, 1, CFMT_REJECTED_ROWS_MAX - 1);
     return cfmt_sql_run(s, st);
 }
@@ -167,9 +158,6 @@ apr_status_t cfmt_journal_read(cfmt_store_t *s, apr_int64_t after, int limit,
     apr_status_t rv;
 
     *prows = apr_array_make(p, 16, sizeof(cfmt_journal_row_t));
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_int(st, 1, after);
     cfmt_bind_int(st, 2, limit);
     while (cfmt_sql_row(s, st, &rv)) {

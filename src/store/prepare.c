@@ -158,8 +158,8 @@ static int is_wal(cfmt_store_t *s)
 }
 
 /*
- * The journal mode is a property of the file and cannot be changed inside a transaction. A file that
- * was restored by VACUUM INTO has the current schema, but not this.
+ * The journal mode is a property of the file and cannot be changed inside a transaction. A file
+ * that was restored by VACUUM INTO has the current schema, but not this.
  */
 static apr_status_t use_wal(cfmt_store_t *s)
 {

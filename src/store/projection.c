@@ -18,9 +18,6 @@ apr_status_t cfmt_event_known(cfmt_store_t *s, const cfmt_event_t *e, apr_int64_
     apr_status_t rv;
 
     *pfirst = 0;
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_int(st, 1, e->ts);
     cfmt_bind_int(st, 2, e->digest);
     cfmt_bind_int(st, 3, e->id);
@@ -57,15 +54,10 @@ apr_status_t cfmt_event_insert(cfmt_store_t *s, const cfmt_event_t *e, const cha
         s, "INSERT INTO event(id, at, ts, digest, source, alert_type, state, priority, effect, "
            "account, ours,"
            " policy_id, policy_name, attack_id, correlation_id, attack, target, vector, protocol, "
-           "rule,"
-           " pps, bps, rps, entity_kind, entity_id, entity_name, entity_state, summary)"
+           "rule, pps, bps, rps, entity_kind, entity_id, entity_name, entity_state, summary)"
            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
-           "?18, ?19, ?20,"
-           " ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)");
+           "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)");
 
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     bind_event_head(st, e, attack);
     cfmt_bind_text(st, 17, e->target);
     cfmt_bind_text(st, 18, e->vector);
@@ -86,9 +78,6 @@ apr_status_t cfmt_event_repeat(cfmt_store_t *s, apr_int64_t id, apr_int64_t firs
 {
     sqlite3_stmt *st = cfmt_sql(s, "INSERT OR REPLACE INTO event_repeat(id, first) VALUES(?1, ?2)");
 
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_int(st, 1, id);
     cfmt_bind_int(st, 2, first);
     return cfmt_sql_run(s, st);
@@ -99,9 +88,6 @@ apr_status_t cfmt_event_rebind(cfmt_store_t *s, apr_int64_t id, const char *atta
 {
     sqlite3_stmt *st = cfmt_sql(s, "UPDATE event SET attack = ?2, summary = ?3 WHERE id = ?1");
 
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_int(st, 1, id);
     cfmt_bind_text(st, 2, attack);
     cfmt_bind_text(st, 3, summary);
@@ -308,12 +294,8 @@ apr_status_t cfmt_attack_save(cfmt_store_t *s, const cfmt_attack_stored_t *row, 
                                    "target_missing, prefixes, vectors, protocols, rules,"
                                    " alert_types, peak_pps, peak_bps, peak_rps, base)"
                                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-                                   "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"
-                                   " ?21, ?22, ?23, ?24)");
+                                   "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)");
 
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_text(st, 1, a->id);
     cfmt_bind_text(st, 2, a->account);
     cfmt_bind_int(st, 3, a->ours);
@@ -337,9 +319,6 @@ static apr_status_t run_texts(cfmt_store_t *s, const char *sql, const char *one,
 {
     sqlite3_stmt *st = cfmt_sql(s, sql);
 
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_text(st, 1, one);
     cfmt_bind_text(st, 2, two);
     return cfmt_sql_run(s, st);
@@ -375,9 +354,6 @@ apr_status_t cfmt_key_insert(cfmt_store_t *s, const cfmt_attack_key_t *k, const 
         s, "INSERT OR REPLACE INTO attack_key(kind, value, account, id, attack)"
            " VALUES(?1, ?2, ?3, ?4, ?5)");
 
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_int(st, 1, k->kind);
     cfmt_bind_text(st, 2, k->value);
     cfmt_bind_text(st, 3, k->account);
@@ -394,9 +370,6 @@ apr_status_t cfmt_key_find(cfmt_store_t *s, const cfmt_attack_key_t *k, const ch
     apr_status_t rv;
 
     *pattack = NULL;
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_int(st, 1, k->kind);
     cfmt_bind_text(st, 2, k->value);
     cfmt_bind_text(st, 3, k->account);
@@ -444,8 +417,7 @@ apr_status_t cfmt_key_resolve(cfmt_store_t *s, cfmt_attack_key_t *k, const char 
         s,
         "SELECT kind, value, account, id, attack, 0 AS rank FROM attack_key WHERE id = ?1 UNION ALL"
         " SELECT kind, value, account, id, attack, 1 FROM attack_key WHERE kind IN (1, 2) AND "
-        "value = ?1"
-        " ORDER BY rank, kind, value, account LIMIT 1");
+        "value = ?1 ORDER BY rank, kind, value, account LIMIT 1");
 
     return one_key(s, st, k, pattack, ref, p);
 }
@@ -488,9 +460,6 @@ apr_status_t cfmt_entity_save(cfmt_store_t *s, const cfmt_entity_stored_t *row)
                                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
     const cfmt_entity_t *t = &row->t;
 
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_text(st, 1, t->kind);
     cfmt_bind_text(st, 2, t->id);
     cfmt_bind_text(st, 3, t->name);

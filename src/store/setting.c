@@ -18,9 +18,6 @@ apr_status_t cfmt_meta_int(cfmt_store_t *s, const char *name, apr_int64_t def, a
     apr_status_t rv;
 
     *pv = def;
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_text(st, 1, name);
     if (cfmt_sql_row(s, st, &rv)) {
         *pv = cfmt_col_int(st, 0);
@@ -34,9 +31,6 @@ apr_status_t cfmt_meta_set_int(cfmt_store_t *s, const char *name, apr_int64_t v)
     sqlite3_stmt *st = cfmt_sql(s, "INSERT INTO meta(name, value) VALUES(?1, ?2)"
                                    " ON CONFLICT(name) DO UPDATE SET value = excluded.value");
 
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     cfmt_bind_text(st, 1, name);
     cfmt_bind_int(st, 2, v);
     return cfmt_sql_run(s, st);

@@ -116,9 +116,6 @@ apr_status_t cfmt_sql_run(cfmt_store_t *s, sqlite3_stmt *st)
 {
     apr_status_t rv = APR_SUCCESS;
 
-    if (!st) {
-        return CFMT_ESTORE;
-    }
     while (cfmt_sql_row(s, st, &rv)) {
     }
     return rv;
@@ -149,34 +146,35 @@ apr_status_t cfmt_sql_exec(cfmt_store_t *s, const char *sql)
 
 void cfmt_bind_text(sqlite3_stmt *st, int i, const char *text)
 {
-    if (text) {
+    if (st && text) {
         sqlite3_bind_text(st, i, text, -1, SQLITE_STATIC);
     }
 }
 
 void cfmt_bind_blob(sqlite3_stmt *st, int i, const void *data, apr_size_t len)
 {
-    sqlite3_bind_blob64(st, i, data, len, SQLITE_STATIC);
+    if (st) {
+        sqlite3_bind_blob64(st, i, data, len, SQLITE_STATIC);
+    }
 }
 
 void cfmt_bind_bytes(sqlite3_stmt *st, int i, const char *text, apr_size_t len)
 {
-    sqlite3_bind_text64(st, i, text, len, SQLITE_STATIC, SQLITE_UTF8);
+    if (st) {
+        sqlite3_bind_text64(st, i, text, len, SQLITE_STATIC, SQLITE_UTF8);
+    }
 }
 
 void cfmt_bind_int(sqlite3_stmt *st, int i, apr_int64_t v)
 {
-    sqlite3_bind_int64(st, i, v);
-}
-
-void cfmt_bind_null(sqlite3_stmt *st, int i)
-{
-    sqlite3_bind_null(st, i);
+    if (st) {
+        sqlite3_bind_int64(st, i, v);
+    }
 }
 
 void cfmt_bind_rate(sqlite3_stmt *st, int i, double v)
 {
-    if (v >= 0) {
+    if (st && v >= 0) {
         sqlite3_bind_double(st, i, v);
     }
 }

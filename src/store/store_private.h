@@ -96,12 +96,14 @@ void cfmt_sql_done(sqlite3_stmt *st);
 /* For schema, pragmas: text with several statements. */
 apr_status_t cfmt_sql_exec(cfmt_store_t *s, const char *sql);
 
-/* Binding, 1-based. Text must live until the statement ran; NULL binds NULL. */
+/*
+ * Binding, 1-based. Text must live until the statement ran; NULL binds NULL. Without a statement
+ * (cfmt_sql failed) nothing happens, and the run or row that follows says CFMT_ESTORE.
+ */
 void cfmt_bind_text(sqlite3_stmt *st, int i, const char *text);
 void cfmt_bind_blob(sqlite3_stmt *st, int i, const void *data, apr_size_t len);
 void cfmt_bind_bytes(sqlite3_stmt *st, int i, const char *text, apr_size_t len);
 void cfmt_bind_int(sqlite3_stmt *st, int i, apr_int64_t v);
-void cfmt_bind_null(sqlite3_stmt *st, int i);
 /* Negative = NULL ("not said"). */
 void cfmt_bind_rate(sqlite3_stmt *st, int i, double v);
 

@@ -75,11 +75,11 @@ def message_entries(tree):
         return
     parts = re.split(r"^#+ (CFMT\d{4})\b", tree.read("docs/messages.md"), flags=re.M)
     for number, text in zip(parts[1::2], parts[2::2]):
-        if not re.search(r"^Level: (ERR|WARNING|NOTICE|INFO|DEBUG)\b", text, re.M):
+        if not re.search(r"^- \*\*Level\*\*: (ERR|WARNING|NOTICE|INFO|DEBUG)\b", text, re.M):
             yield f"docs/messages.md: {number} has no level"
-        for word in ("Cause: ", "Remedy: "):
-            if not re.search(rf"^{word}\S", text, re.M):
-                yield f"docs/messages.md: {number} has no line '{word.strip()}'"
+        for word in ("Cause", "Remedy"):
+            if not re.search(rf"^- \*\*{word}\*\*: \S", text, re.M):
+                yield f"docs/messages.md: {number} has no {word}"
 
 
 @guard("problems")

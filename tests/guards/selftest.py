@@ -66,7 +66,7 @@ PLANTS = [
     ("message-ids", append("src/base/clock.c", 'static const char *x[] = { CFMT_ID(9998) "", CFMT_ID(9998) "" };'),
      "already"),
     ("message-ids", append("docs/messages.md", "\n### CFMT9997 nothing\n"), "CFMT9997"),
-    ("message-entries", append("docs/messages.md", "\n### CFMT9997 nothing\nLevel: ERR\nCause: x\n"), "Remedy"),
+    ("message-entries", append("docs/messages.md", "\n### CFMT9997 nothing\n- **Level**: ERR\n- **Cause**: x\n"), "Remedy"),
     ("problems", create("src/httpd/z.c", 'static const cfmt_problem_t z = {\n .name = "odd-one",\n};\n'), "odd-one"),
     ("problems", append("docs/webhook.md", "\n| 418 | teapot | never |\n"), "teapot"),
     ("directives", append("src/httpd/config.c", 'AP_INIT_TAKE1("CfmtNew", 0, 0, 0, 0)\n'), "CfmtNew"),

@@ -201,7 +201,8 @@ class Load:
         self.threads = [threading.Thread(target=self._send, daemon=True) for _ in range(threads)]
 
     def _send(self):
-        conn, headers = None, headers_of()
+        conn, head = None, (f"POST {WEBHOOK} HTTP/1.1\r\nHost: localhost\r\n" + "".join(
+            f"{k}: {v}\r\n" for k, v in headers_of().items()) + "Content-Length: ").encode()
         pause = random.Random()
         while not self.ended.is_set():
             tok = token()
@@ -215,8 +216,11 @@ class Load:
                 self.ended.wait(0.005 + pause.random() / 100)  # nobody listens: the server restarts
                 continue
             try:
-                conn.request("POST", WEBHOOK, self.make(tok), headers)
-                r = conn.getresponse()
+                body = self.make(tok)
+                # In one piece, as Cloudflare's small deliveries come.
+                conn.sock.sendall(head + b"%d\r\n\r\n" % len(body) + body)
+                r = http.client.HTTPResponse(conn.sock, method="POST")
+                r.begin()
                 body = r.read()
             except (OSError, http.client.HTTPException):
                 self.broken += 1

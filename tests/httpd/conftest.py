@@ -1,5 +1,6 @@
 """Fixtures: servers that always end, and the oracle that reads their error logs after each test."""
 import os
+import signal
 
 import pytest
 
@@ -9,7 +10,12 @@ TIER = os.environ.get("CFMT_TIER") or "check"
 SHARED = os.path.join(httpd.SRCDIR, "..", "shared", "cloudflare")
 
 
+def ended(signum, frame):
+    raise KeyboardInterrupt(f"signal {signum}")  # so that the fixtures end their servers
+
+
 def pytest_configure(config):
+    signal.signal(signal.SIGTERM, ended)
     if not os.path.exists(httpd.MODULE):
         pytest.exit(f"{httpd.MODULE} is not built", returncode=3)
 

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import secrets
+import signal
 import statistics
 import subprocess
 import sys
@@ -183,6 +184,7 @@ def parse():
 
 def main():
     args = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through the finally below
     begin = time.time()
     null, cfmt = make_servers(args)
     try:
