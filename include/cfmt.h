@@ -139,10 +139,12 @@ apr_status_t cfmt_int_parse(apr_int64_t *pn, const char *s, apr_int64_t min, apr
 /*
  * A rate as Cloudflare writes it: "800", "800.00 pps", "6.4Gb/s", "12 kpps", "5 Mbps", "1.2e6".
  * SI prefixes k K M G T; units pps, rps, bps, b/s, bit/s, bits/s, packets/s or none. *pv is in
- * packets, requests or bits a second; never negative, never NaN or infinite. CFMT_EINVALID
+ * packets, requests or bits a second, 0 to 1e18. CFMT_EINVALID
  * otherwise.
  */
 apr_status_t cfmt_rate_parse(double *pv, const char *s);
+/* No network will ever see more; one absurd value would be an attack's peak for good. */
+#define CFMT_RATE_MAX 1e18
 /*
  * "1.23 Mpps" for (1234567, "pps"), "6.4 Gbps"; three significant digits; "?" for a negative one.
  */

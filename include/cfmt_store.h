@@ -113,13 +113,16 @@ typedef struct cfmt_gauge_t {
     apr_uint32_t queued;   /* entries waiting for a commit now */
     apr_uint32_t wal_pages;
     apr_int32_t error;     /* apr_status_t of the last commit attempt; 0 = it worked */
-    apr_int64_t error_at;
-    apr_int64_t commit_at; /* last successful commit */
+    apr_int64_t error_at;  /* monotonic, as worked_at and probe_at: clocks are set back */
+    apr_int64_t commit_at; /* last successful commit, as UTC */
+    apr_int64_t worked_at; /* the same */
     apr_int64_t commits, rows, refused;
 } cfmt_gauge_t;
 
 typedef struct cfmt_gauges_t {
     apr_int64_t probe_at;   /* the leader wrote to the store then: older errors are over */
+    apr_int32_t trouble;    /* apr_status_t: why the leader cannot use the store; 0 = it can */
+    apr_int32_t refused;    /* apr_status_t: why nobody can lead, as told last; 0 = somebody can */
     apr_uint32_t count;
     cfmt_gauge_t child[1]; /* count of them */
 } cfmt_gauges_t;
@@ -133,8 +136,10 @@ typedef struct cfmt_gauge_sum_t {
     int children;
     apr_uint32_t queued;
     apr_status_t error;     /* the newest error that no later commit or probe has answered */
-    apr_time_t error_at;
-    apr_time_t commit_at;   /* newest */
+    apr_status_t trouble;   /* the leader's */
+    apr_time_t error_at;    /* monotonic */
+    apr_time_t commit_at;   /* newest, as UTC */
+    apr_time_t worked_at;   /* the same, monotonic */
     apr_int64_t commits, rows, refused;
 } cfmt_gauge_sum_t;
 void cfmt_gauges_sum(cfmt_gauge_sum_t *sum, const cfmt_gauges_t *g);
@@ -209,7 +214,10 @@ typedef struct cfmt_journal_row_t {
     apr_size_t len;
 } cfmt_journal_row_t;
 
-/* Rows with id > after in ascending order, at most limit; array of cfmt_journal_row_t in p. */
+/*
+ * Rows with id > after in ascending order, at most limit, fewer where bodies are large; none only
+ * when there is none. Array of cfmt_journal_row_t in p.
+ */
 apr_status_t cfmt_journal_read(cfmt_store_t *s, apr_int64_t after, int limit,
                                apr_array_header_t **prows, apr_pool_t *p);
 /* Highest id ever given, 0 for an empty journal. */

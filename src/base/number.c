@@ -124,7 +124,7 @@ static int is_unit(const char *s, apr_size_t len)
 static apr_status_t scan_unit(const char *s, int *pexp)
 {
     static const char prefixes[] = "kKMGT";
-    static const signed char exponents[] = {3, 3, 6, 9, 12};
+    static const unsigned char exponents[] = {3, 3, 6, 9, 12};
     apr_size_t len;
     const char *at;
 
@@ -148,7 +148,7 @@ apr_status_t cfmt_rate_parse(double *pv, const char *s)
         return CFMT_EINVALID;
     }
     v = scaled(v, scale + exponent + prefix);
-    if (!isfinite(v)) {
+    if (!(v <= CFMT_RATE_MAX)) { /* not a number fails this, too */
         return CFMT_EINVALID;
     }
     *pv = v;

@@ -21,12 +21,6 @@ typedef struct cfmt_group_t {
     cfmt_attack_stored_t row;   /* the result; row.a.id is its id */
 } cfmt_group_t;
 
-typedef struct cfmt_thing_t {
-    const char *kind, *id;
-    apr_array_header_t *items;
-    cfmt_entity_stored_t row;
-} cfmt_thing_t;
-
 /* Folds keep the set of prefixes without a bound: it cannot grow beyond the configuration. */
 #define PREFIXES_MAX 100000
 
@@ -36,7 +30,7 @@ void cfmt_batch_init(cfmt_batch_t *b, cfmt_store_t *s, apr_pool_t *p)
     b->p = p;
     b->items = apr_array_make(p, 64, sizeof(cfmt_item_t *));
     b->groups = apr_array_make(p, 16, sizeof(cfmt_group_t *));
-    b->things = apr_array_make(p, 4, sizeof(cfmt_thing_t *));
+    b->things = apr_array_make(p, 4, sizeof(struct cfmt_thing_t *));
     b->operators = apr_array_make(p, 4, sizeof(cfmt_item_t *));
     b->same = apr_hash_make(p);
     b->keys = apr_hash_make(p);
@@ -156,28 +150,6 @@ static apr_status_t add_to_attack(cfmt_batch_t *b, cfmt_item_t *item)
 
 /* ---- add ------------------------------------------------------------------------------------- */
 
-static void add_to_entity(cfmt_batch_t *b, cfmt_item_t *item)
-{
-    const cfmt_event_t *e = &item->e;
-    const char *text;
-    cfmt_thing_t *t;
-
-    if (e->effect != CFMT_EFFECT_ENTITY || !e->entity_kind || !e->entity_id || !e->ours) {
-        return;
-    }
-    text = apr_pstrcat(b->p, e->entity_kind, "\n", e->entity_id, NULL);
-    t = apr_hash_get(b->entities, text, APR_HASH_KEY_STRING);
-    if (!t) {
-        t = apr_pcalloc(b->p, sizeof(*t));
-        t->kind = e->entity_kind;
-        t->id = e->entity_id;
-        t->items = apr_array_make(b->p, 4, sizeof(cfmt_item_t *));
-        APR_ARRAY_PUSH(b->things, cfmt_thing_t *) = t;
-        apr_hash_set(b->entities, text, APR_HASH_KEY_STRING, t);
-    }
-    APR_ARRAY_PUSH(t->items, cfmt_item_t *) = item;
-}
-
 /* A delivery that came again, in this batch or before, is not another event. */
 static apr_status_t find_same(cfmt_batch_t *b, cfmt_item_t *item)
 {
@@ -215,7 +187,7 @@ apr_status_t cfmt_batch_add(cfmt_batch_t *b, cfmt_item_t *item)
         APR_ARRAY_PUSH(b->operators, cfmt_item_t *) = item;
         return APR_SUCCESS;
     }
-    add_to_entity(b, item);
+    cfmt_batch_entity_add(b, item);
     return add_to_attack(b, item);
 }
 
@@ -356,16 +328,10 @@ static int by_attack_order(const void *a, const void *b)
                                      *(const cfmt_event_t *const *)b);
 }
 
-static int by_entity_order(const void *a, const void *b)
-{
-    return cfmt_entity_event_compare(*(const cfmt_event_t *const *)a,
-                                     *(const cfmt_event_t *const *)b);
-}
-
-/* Pointers to the events of items, and of rows that are not among the lost ones, in order. */
-static apr_array_header_t *in_order(const apr_array_header_t *items, const apr_array_header_t *rows,
-                                    const apr_array_header_t *lost,
-                                    int (*order)(const void *, const void *), apr_pool_t *p)
+apr_array_header_t *cfmt_batch_in_order(const apr_array_header_t *items,
+                                        const apr_array_header_t *rows,
+                                        const apr_array_header_t *lost,
+                                        int (*order)(const void *, const void *), apr_pool_t *p)
 {
     apr_array_header_t *out = apr_array_make(p, items->nelts + (rows ? rows->nelts : 0) + 1,
                                              sizeof(const cfmt_event_t *));
@@ -390,7 +356,7 @@ static apr_array_header_t *in_order(const apr_array_header_t *items, const apr_a
 /* The id is that of the smallest key; without new keys it is what it was. */
 static apr_status_t choose_id(cfmt_batch_t *b, const cfmt_group_t *g, const char **pid)
 {
-    cfmt_attack_key_t best, k;
+    cfmt_attack_key_t best = {.id = NULL}, k;
     apr_status_t rv = APR_SUCCESS;
     int i, have = 0;
 
@@ -456,7 +422,7 @@ static apr_status_t refold(cfmt_batch_t *b, cfmt_group_t *g, const cfmt_attack_t
         rv = cfmt_events_of_attack(b->s, rows, APR_ARRAY_IDX(g->ids, i, const char *), b->p);
     }
     g->row.a = *base;
-    *pevents = in_order(g->items, rows, g->lost, by_attack_order, b->p);
+    *pevents = cfmt_batch_in_order(g->items, rows, g->lost, by_attack_order, b->p);
     return rv;
 }
 
@@ -482,7 +448,7 @@ static int only_steps(const cfmt_group_t *g, const apr_array_header_t *events)
 
 static apr_status_t fold_group(cfmt_batch_t *b, cfmt_group_t *g)
 {
-    apr_array_header_t *events = in_order(g->items, NULL, NULL, by_attack_order, b->p);
+    apr_array_header_t *events = cfmt_batch_in_order(g->items, NULL, NULL, by_attack_order, b->p);
     cfmt_attack_t base;
     const char *id;
     apr_status_t rv = choose_id(b, g, &id);
@@ -513,35 +479,6 @@ static int touched(const cfmt_group_t *g)
     return !g->into && (g->items->nelts || g->lost->nelts || g->ids->nelts > 1);
 }
 
-/* ---- fold: entities -------------------------------------------------------------------------- */
-
-static apr_status_t fold_thing(cfmt_batch_t *b, cfmt_thing_t *t)
-{
-    apr_array_header_t *events = in_order(t->items, NULL, NULL, by_entity_order, b->p);
-    apr_array_header_t *rows = apr_array_make(b->p, 16, sizeof(cfmt_event_stored_t));
-    apr_status_t rv = cfmt_entity_load(b->s, &t->row, t->kind, t->id, b->p);
-    int i;
-
-    if (rv == APR_SUCCESS
-        && APR_ARRAY_IDX(events, 0, const cfmt_event_t *)->ts <= t->row.t.last_at) {
-        rv = cfmt_events_of_entity(b->s, rows, t->kind, t->id, b->p);
-        events = in_order(t->items, rows, NULL, by_entity_order, b->p);
-        if (!t->row.base) {
-            cfmt_entity_init(&t->row.t, t->kind, t->id);
-        }
-        else if (rv == APR_SUCCESS) {
-            rv = cfmt_entity_decode(&t->row.t, t->kind, t->id, t->row.base, b->p);
-        }
-    }
-    if (rv != APR_SUCCESS && rv != CFMT_EMISSING) {
-        return rv;
-    }
-    for (i = 0; i < events->nelts; i++) {
-        cfmt_entity_step(&t->row.t, APR_ARRAY_IDX(events, i, const cfmt_event_t *), b->p);
-    }
-    return APR_SUCCESS;
-}
-
 apr_status_t cfmt_batch_fold(cfmt_batch_t *b)
 {
     apr_status_t rv = bind_operators(b);
@@ -552,10 +489,7 @@ apr_status_t cfmt_batch_fold(cfmt_batch_t *b)
 
         rv = touched(g) ? fold_group(b, g) : APR_SUCCESS;
     }
-    for (i = 0; rv == APR_SUCCESS && i < b->things->nelts; i++) {
-        rv = fold_thing(b, APR_ARRAY_IDX(b->things, i, cfmt_thing_t *));
-    }
-    return rv;
+    return rv == APR_SUCCESS ? cfmt_batch_entities_fold(b) : rv;
 }
 
 /* ---- write ----------------------------------------------------------------------------------- */
@@ -609,8 +543,5 @@ apr_status_t cfmt_batch_write(cfmt_batch_t *b)
     for (i = 0; rv == APR_SUCCESS && i < b->items->nelts; i++) {
         rv = write_item(b, APR_ARRAY_IDX(b->items, i, cfmt_item_t *));
     }
-    for (i = 0; rv == APR_SUCCESS && i < b->things->nelts; i++) {
-        rv = cfmt_entity_save(b->s, &APR_ARRAY_IDX(b->things, i, cfmt_thing_t *)->row);
-    }
-    return rv;
+    return rv == APR_SUCCESS ? cfmt_batch_entities_write(b) : rv;
 }

@@ -37,6 +37,17 @@ apr_status_t cfmt_batch_fold(cfmt_batch_t *b);
 /* Writes everything, in the caller's transaction. */
 apr_status_t cfmt_batch_write(cfmt_batch_t *b);
 
+/* ---- between batch.c and batch_entity.c ---- */
+
+/* Pointers to the events of items, and of rows that are not among the lost ones, in order. */
+apr_array_header_t *cfmt_batch_in_order(const apr_array_header_t *items,
+                                        const apr_array_header_t *rows,
+                                        const apr_array_header_t *lost,
+                                        int (*order)(const void *, const void *), apr_pool_t *p);
+void cfmt_batch_entity_add(cfmt_batch_t *b, cfmt_item_t *item);
+apr_status_t cfmt_batch_entities_fold(cfmt_batch_t *b);
+apr_status_t cfmt_batch_entities_write(cfmt_batch_t *b);
+
 /* How the summary of an operator's event ends while no attack has the id that it names. */
 #define CFMT_UNBOUND ": no such attack"
 

@@ -16,6 +16,7 @@
 #define BUSY_WITHIN apr_time_from_msec(20)
 #define RETRY apr_time_from_sec(5)     /* a store that fails is tried again */
 #define REPEAT apr_time_from_sec(3600) /* and complained about */
+#define BUSY_LONG apr_time_from_sec(60) /* a lock that is held this long is trouble */
 #define IDLE apr_time_from_sec(60)     /* a round is due at the latest */
 
 cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
@@ -25,9 +26,10 @@ cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
     e->conf = *conf;
     e->pool = p;
     e->data_version = -1;
+    e->worked_at = cfmt_monotonic();
     apr_pool_create(&e->store_pool, p);
     e->owner = apr_psprintf(p, "pid %d", (int)getpid());
-    e->projector = cfmt_projector_create(conf->log, p);
+    e->projector = cfmt_projector_create(conf->log, e->store_pool);
     return e;
 }
 
@@ -37,6 +39,8 @@ static void close_store(cfmt_engine_t *e)
 {
     e->store = NULL;
     apr_pool_clear(e->store_pool); /* closes it */
+    /* what it remembers is of that file: the next one may be another, at the same cursor */
+    e->projector = cfmt_projector_create(e->conf.log, e->store_pool);
 }
 
 /*
@@ -49,6 +53,11 @@ static apr_status_t ensure_store(cfmt_engine_t *e, cfmt_result_t *r, apr_pool_t 
 
     if (e->store && cfmt_store_verify(e->store) == APR_SUCCESS) {
         return APR_SUCCESS;
+    }
+    /* what only the old log has is saved before anybody begins a new one */
+    if (e->store
+        && cfmt_store_checkpoint(e->store, 0, apr_time_from_msec(250), NULL) == CFMT_EBUSY) {
+        return CFMT_EBUSY;
     }
     close_store(e);
     rv = cfmt_store_open(&e->store, e->conf.db, CFMT_STORE_WRITE, r, e->store_pool);
@@ -67,9 +76,12 @@ static apr_status_t ensure_store(cfmt_engine_t *e, cfmt_result_t *r, apr_pool_t 
     return rv;
 }
 
-/* One line when the state changes, one an hour while it lasts. */
+/* One line when the state changes, one an hour while it lasts; health hears of it at once. */
 static void report(cfmt_engine_t *e, apr_status_t rv, const cfmt_result_t *r, apr_time_t now)
 {
+    if (e->conf.gauges) {
+        CFMT_GAUGE_SET(e->conf.gauges->trouble, rv);
+    }
     if (rv == APR_SUCCESS) {
         if (e->trouble != APR_SUCCESS) {
             cfmt_log(e->conf.log, CFMT_LOG_NOTICE, CFMT_ID(0402) "the store works again");
@@ -97,7 +109,7 @@ static int intake_busy(const cfmt_engine_t *e)
         return 0;
     }
     cfmt_gauges_sum(&sum, e->conf.gauges);
-    return sum.queued > 0 || apr_time_now() - sum.commit_at < BUSY_WITHIN;
+    return sum.queued > 0 || cfmt_monotonic() - sum.worked_at < BUSY_WITHIN;
 }
 
 /*
@@ -147,10 +159,14 @@ static void checkpoint(cfmt_engine_t *e)
 
 /* ---- the round ------------------------------------------------------------------------------- */
 
-/* Lock not had, or another leader was faster: nothing is wrong with the store. */
-static int passing(apr_status_t rv)
+/* Lock not had, or another leader was faster: nothing is wrong with the store, unless it lasts. */
+static int passing(cfmt_engine_t *e, apr_status_t rv)
 {
-    return rv == CFMT_EBUSY || rv == CFMT_EMOVED;
+    if (rv != CFMT_EBUSY && rv != CFMT_EMOVED) {
+        e->worked_at = cfmt_monotonic();
+        return 0;
+    }
+    return cfmt_monotonic() - e->worked_at < BUSY_LONG;
 }
 
 /* Deliveries were refused and none has been stored since. */
@@ -175,7 +191,7 @@ static apr_status_t probe(cfmt_engine_t *e)
     }
     rv = cfmt_store_probe(e->store, cfmt_clock_now(e->conf.clock), apr_time_from_msec(50));
     if (rv == APR_SUCCESS) {
-        CFMT_GAUGE_SET(e->conf.gauges->probe_at, apr_time_now());
+        CFMT_GAUGE_SET(e->conf.gauges->probe_at, cfmt_monotonic());
     }
     return rv;
 }
@@ -195,7 +211,7 @@ static apr_status_t work(cfmt_engine_t *e, int *pmore, apr_time_t *pdue, cfmt_re
     if (rv == APR_SUCCESS) {
         rv = cfmt_jobs_run(e, pdue, ptick);
     }
-    if (rv == APR_SUCCESS || passing(rv)) {
+    if (rv == APR_SUCCESS || rv == CFMT_EBUSY || rv == CFMT_EMOVED) {
         checkpoint(e);
     }
     else {
@@ -217,7 +233,7 @@ apr_status_t cfmt_engine_round(cfmt_engine_t *e, cfmt_rest_t *rest, cfmt_result_
     e->round_at = cfmt_monotonic();
     rv = work(e, &more, &due, r, ptick);
     rest->deaf = start + SPACING;
-    if (passing(rv)) {
+    if (passing(e, rv)) {
         rest->until = rest->deaf;
         return APR_SUCCESS;
     }
@@ -242,7 +258,8 @@ int cfmt_engine_stirred(cfmt_engine_t *e)
     if (!e->store) {
         return 0;
     }
-    if (intake_fails(e) && cfmt_monotonic() - e->round_at >= RETRY) {
+    if (cfmt_store_verify(e->store) != APR_SUCCESS
+        || (intake_fails(e) && cfmt_monotonic() - e->round_at >= RETRY)) {
         return 1;
     }
     v = cfmt_store_data_version(e->store);

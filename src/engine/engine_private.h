@@ -10,13 +10,14 @@ struct cfmt_engine_t {
     cfmt_engine_conf_t conf;
     apr_pool_t *pool;
     const char *owner;          /* of claims: "pid N" */
-    apr_pool_t *store_pool;     /* of the handle; cleared with it */
+    apr_pool_t *store_pool;     /* of the handle and the projector; cleared with them */
     cfmt_store_t *store;        /* NULL while it cannot be opened */
     cfmt_projector_t *projector;
     apr_int64_t data_version;   /* at the last look */
     apr_status_t trouble;       /* what was last reported; APR_SUCCESS = fine */
     apr_time_t reported_at;
     apr_time_t round_at;        /* monotonic: the start of the last round */
+    apr_time_t worked_at;       /* monotonic: the last round that no lock was in the way of */
 };
 
 /* ---- jobs.c ---------------------------------------------------------------------------------- */

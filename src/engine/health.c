@@ -43,7 +43,8 @@ static const char *span(judge_t *j, apr_interval_time_t d)
 
 apr_status_t cfmt_health_store_status(const cfmt_health_facts_t *f)
 {
-    return f->gauges.error != APR_SUCCESS ? f->gauges.error : f->read_status;
+    return f->gauges.error != APR_SUCCESS     ? f->gauges.error
+           : f->gauges.trouble != APR_SUCCESS ? f->gauges.trouble : f->read_status;
 }
 
 static void judge_store(judge_t *j)
@@ -53,7 +54,8 @@ static void judge_store(judge_t *j)
     if (rv != APR_SUCCESS) {
         add(j, CFMT_HEALTH_FAILING, "store",
             apr_psprintf(j->p, "the store cannot be %s: %s (%s)",
-                         j->f->gauges.error != APR_SUCCESS ? "written" : "read",
+                         j->f->gauges.error != APR_SUCCESS     ? "written"
+                         : j->f->gauges.trouble != APR_SUCCESS ? "used by the leader" : "read",
                          cfmt_status_text(rv, j->p), cfmt_status_name(rv)));
     }
 }
@@ -64,7 +66,8 @@ static void judge_leader(judge_t *j)
     const cfmt_health_facts_t *f = j->f;
     apr_interval_time_t age = f->now - f->heartbeat.at;
 
-    if (f->has_heartbeat && age <= CFMT_LEADER_LATE) {
+    /* of the future: from before the clock was set back, and none has come since */
+    if (f->has_heartbeat && age <= CFMT_LEADER_LATE && age >= -CFMT_LEADER_LATE) {
         return;
     }
     if (f->now - f->started_at < CFMT_HEALTH_START) {

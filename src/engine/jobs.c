@@ -92,6 +92,10 @@ static apr_status_t run_one(cfmt_engine_t *e, const job_t *j, apr_pool_t *ptick)
         return rv;
     }
     rv = j->run(e, now, &more, &result, ptick);
+    if (rv == CFMT_EBUSY || rv == CFMT_EMOVED) { /* no failure: intake goes first */
+        more = 1;
+        rv = APR_SUCCESS;
+    }
     failed = rv != APR_SUCCESS;
     if (failed) {
         cfmt_log(e->conf.log, CFMT_LOG_WARNING, CFMT_ID(0407) "job %s failed (%s, %d in a row): %s",

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -131,19 +130,31 @@ void cfmt_leader_release(cfmt_leader_t *l)
 
 /* ---- read ------------------------------------------------------------------------------------ */
 
-static apr_status_t parse_beat(cfmt_heartbeat_t *hb, const char *line)
-{
-    long long pid, started, round, at;
-    char more;
+#define BEAT_FIELDS 4
+#define BEAT_TIME_MAX (apr_time_from_sec(APR_INT64_C(253402300799))) /* the end of the year 9999 */
 
-    if (sscanf(line, "%lld %lld %lld %lld %c", &pid, &started, &round, &at, &more) != 4 || pid <= 1
-        || pid > INT_MAX || at <= 0) {
+/* Root reads what others can write: four numbers that are times and counts, or nothing. */
+static apr_status_t parse_beat(cfmt_heartbeat_t *hb, char *line)
+{
+    static const apr_int64_t least[BEAT_FIELDS] = {2, 0, 0, 1};
+    static const apr_int64_t most[BEAT_FIELDS] = {INT_MAX, BEAT_TIME_MAX, APR_INT64_MAX,
+                                                  BEAT_TIME_MAX};
+    apr_int64_t n[BEAT_FIELDS];
+    char *rest = NULL, *word = strtok_r(line, " \n", &rest);
+    int i;
+
+    for (i = 0; i < BEAT_FIELDS; i++, word = strtok_r(NULL, " \n", &rest)) {
+        if (cfmt_int_parse(&n[i], word, least[i], most[i]) != APR_SUCCESS) {
+            return CFMT_EMISSING;
+        }
+    }
+    if (word) {
         return CFMT_EMISSING;
     }
-    hb->pid = (pid_t)pid;
-    hb->started_at = started;
-    hb->round = round;
-    hb->at = at;
+    hb->pid = (pid_t)n[0];
+    hb->started_at = n[1];
+    hb->round = n[2];
+    hb->at = n[3];
     return APR_SUCCESS;
 }
 

@@ -368,7 +368,7 @@ apr_status_t cfmt_project_step(cfmt_projector_t *pr, cfmt_store_t *s, int limit,
                                apr_pool_t *ptemp)
 {
     step_t st = { .pr = pr, .s = s, .p = pr->pstep };
-    apr_array_header_t *rows;
+    apr_array_header_t *rows = NULL;
     apr_status_t rv;
 
     (void)ptemp;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <apr_allocator.h>
 #include <apr_strings.h>
 
 #include "cfmt_engine.h"
@@ -18,6 +19,8 @@
 #define LEASE_RETRY apr_time_from_sec(1)
 /* how soon a leader sees what another process committed, and beats */
 #define GLANCE apr_time_from_sec(1)
+
+#define KEPT ((apr_size_t)4 * 1024 * 1024) /* of free memory, for the next round */
 
 struct cfmt_runner_t {
     cfmt_runner_conf_t conf;
@@ -90,17 +93,24 @@ static void resign(cfmt_runner_t *r)
     }
 }
 
+/* Every child meets the same obstacle: where they share gauges, the first one tells. */
+static int is_news(cfmt_runner_t *r, apr_int32_t rv)
+{
+    cfmt_gauges_t *g = r->conf.engine.gauges;
+
+    return __atomic_exchange_n(g ? &g->refused : &r->refused, rv, __ATOMIC_RELAXED) != rv;
+}
+
 static void report_refusal(cfmt_runner_t *r, apr_status_t rv)
 {
     if (rv == APR_EBUSY) { /* somebody else leads: as it should be */
-        rv = APR_SUCCESS;
+        return;
     }
-    if (rv != APR_SUCCESS && rv != r->refused) {
+    if (is_news(r, rv) && rv != APR_SUCCESS) {
         cfmt_log(r->conf.engine.log, CFMT_LOG_ERR,
                  CFMT_ID(0404) "nobody can lead: %s.leader: %s; tried again every second",
                  r->conf.engine.db, cfmt_status_text(rv, r->tick));
     }
-    r->refused = rv;
 }
 
 static int lead(cfmt_runner_t *r)
@@ -140,16 +150,19 @@ static void beat(cfmt_runner_t *r)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-/* Beats while it waits; ends when the next round is due, when rows came in, or at a stop. */
+/*
+ * Beats while it waits; ends when the next round is due, when rows came in, at a stop, or when the
+ * clock was set back: the plan is of a time that may not come again for long.
+ */
 static void rest(cfmt_runner_t *r, const cfmt_rest_t *plan)
 {
-    apr_time_t now = now_of(r);
+    apr_time_t now = now_of(r), begin = now;
 
     wait_for(r, at_most(plan->deaf - now, GLANCE * 5), 0);
     while (!stopping(r) && r->leader) {
         beat(r);
         now = now_of(r);
-        if (!r->leader || now >= plan->until || cfmt_engine_stirred(r->engine)
+        if (!r->leader || now >= plan->until || now < begin || cfmt_engine_stirred(r->engine)
             || wait_for(r, at_most(plan->until - now, GLANCE), 1)) {
             return;
         }
@@ -210,6 +223,7 @@ apr_status_t cfmt_runner_start(cfmt_runner_t **pr, const cfmt_runner_conf_t *con
         return rv;
     }
     apr_pool_tag(pool, "cfmt_runner");
+    apr_allocator_max_free_set(apr_pool_allocator_get(pool), KEPT); /* a burst is given back */
     r = apr_pcalloc(pool, sizeof(*r));
     r->pool = pool;
     r->conf = *conf;

@@ -152,6 +152,18 @@ static const char *check_dir(const user_t *u, const char *dir, apr_pool_t *p)
                : why;
 }
 
+/* A command that gives /var/lib or ServerRoot to httpd's user must not stand in any log. */
+static const char *wanted(const user_t *u, const char *dir, const char *group, apr_pool_t *p)
+{
+    struct stat sb;
+
+    if (u->uid != 0 && lstat(dir, &sb) == 0 && sb.st_uid == 0) {
+        return apr_psprintf(p, "a directory of its own, CfmtDb %s/cfmt/cfmt.db",
+                            strcmp(dir, "/") ? dir : "");
+    }
+    return apr_psprintf(p, "install -d -m 2770 -o %s -g %s %s", name_of(u, p), group, dir);
+}
+
 static void warn_state(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
 {
     const char *dir = dir_of(cfmt_config_db(c), p), *why;
@@ -162,9 +174,8 @@ static void warn_state(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
     if (why) {
         ap_log_error(
             APLOG_MARK, APLOG_WARNING, 0, s,
-            CFMT_ID(0101) "the state directory will not work as it is: %s (wanted: install -d -m "
-                          "2770 -o %s -g %s %s)",
-            why, name_of(&u, p), cfmt_config_group_name(c, p), dir);
+            CFMT_ID(0101) "the state directory will not work as it is: %s (wanted: %s)", why,
+            wanted(&u, dir, cfmt_config_group_name(c, p), p));
     }
     if (c->group && u.uid != 0 && !in_group(&u, c->group_id)) {
         ap_log_error(
@@ -181,10 +192,17 @@ static void warn_secret(server_rec *s, const cfmt_secret_conf_t *sc, apr_pool_t 
     const char *why = cfmt_secret_source_check(sc, p);
 
     if (sc->source == CFMT_SOURCE_INLINE) {
+        /*
+         * A secret may begin with a slash, so this cannot be refused; the secret itself is not
+         * said.
+         */
+        int is_path = sc->value[0] == '/' && access(sc->value, F_OK) == 0;
+
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      CFMT_ID(0103) "CfmtSecret label=%s stands in the configuration itself, "
-                     "where mod_info and -D DUMP_CONFIG print it: better file:PATH",
-                     sc->label);
+                                   "where mod_info and -D DUMP_CONFIG print it: better file:PATH%s",
+                     sc->label,
+                     is_path ? " (it is the name of a file: did you forget file:?)" : "");
     }
     else if (why) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, CFMT_ID(0104) "CfmtSecret label=%s: %s",

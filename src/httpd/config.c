@@ -213,7 +213,7 @@ static const char *set_db(cmd_parms *cmd, void *dir, const char *arg)
         return why;
     }
     c->db = *arg ? ap_server_root_relative(cmd->pool, arg) : NULL;
-    if (!c->db || arg[strlen(arg) - 1] == '/') {
+    if (!c->db || c->db[strlen(c->db) - 1] == '/') { /* "." too */
         c->db = NULL;
         return apr_psprintf(cmd->pool,
                             "CfmtDb: '%s' is not a file name; allowed: a path, relative ones "
@@ -269,11 +269,11 @@ static const char *secret_inline(cfmt_secret_conf_t *sc, cmd_parms *cmd, const c
 
 static const char *secret_source(cfmt_secret_conf_t *sc, cmd_parms *cmd, const char *arg)
 {
-    if (!strncmp(arg, "file:", 5)) {
+    if (!ap_cstr_casecmpn(arg, "file:", 5)) { /* "File:" must not become the secret itself */
         sc->source = CFMT_SOURCE_FILE;
         return secret_path(sc, cmd, arg + 5);
     }
-    if (!strncmp(arg, "exec:", 5)) {
+    if (!ap_cstr_casecmpn(arg, "exec:", 5)) {
         sc->source = CFMT_SOURCE_EXEC;
         return secret_path(sc, cmd, arg + 5);
     }
@@ -290,7 +290,7 @@ static const char *secret_label(cfmt_secret_conf_t *sc, const cfmt_config_t *c, 
     if (!arg) {
         sc->label = apr_psprintf(p, "secret%d", c->secrets->nelts + 1);
     }
-    else if (!strncmp(arg, "label=", 6)) {
+    else if (!ap_cstr_casecmpn(arg, "label=", 6)) {
         sc->label = arg + 6;
         why = cfmt_parse_label("CfmtSecret label=", sc->label, p);
     }
@@ -458,9 +458,11 @@ static const char *add_retention(cmd_parms *cmd, void *dir, const char *arg)
         return why;
     }
     for (i = 0; eq && i < CFMT_RETENTION_KINDS; i++) {
-        if (strlen(cfmt_retention_kinds[i]) == len && !strncmp(cfmt_retention_kinds[i], arg, len)) {
+        if (strlen(cfmt_retention_kinds[i]) == len
+            && !ap_cstr_casecmpn(cfmt_retention_kinds[i], arg, len)) {
             return cfmt_parse_duration(
-                &c->retention[i], apr_psprintf(cmd->pool, "CfmtRetention %.*s=", (int)len, arg),
+                &c->retention[i],
+                apr_pstrcat(cmd->pool, "CfmtRetention ", cfmt_retention_kinds[i], "=", NULL),
                 eq + 1, SECONDS(3600), DAYS(36500), cmd->pool);
         }
     }

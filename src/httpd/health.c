@@ -6,6 +6,7 @@
 #include "httpd_cfmt.h"
 
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <ap_mpm.h>
 #include <apr_strings.h>
@@ -25,6 +26,7 @@ static struct {
     apr_thread_mutex_t *handle; /* held while reading: maybe long */
     apr_pool_t *pool;           /* the handle's, its own */
     cfmt_store_t *store;
+    int lasting;                /* the handle may be kept */
     apr_thread_mutex_t *copy;   /* held for a copy only */
     reading_t last;
 } reader;
@@ -55,6 +57,15 @@ void cfmt_health_init(apr_pool_t *pchild)
     apr_pool_pre_cleanup_register(pchild, NULL, close_reader);
 }
 
+/*
+ * All SQLite connections of a process share one -shm. Opened where it could not be written, it
+ * would stay read-only for the committer, too, for as long as this handle lives.
+ */
+static int can_last(const char *db, apr_pool_t *p)
+{
+    return access(apr_pstrcat(p, db, "-shm", NULL), W_OK) == 0;
+}
+
 /* Under the handle's mutex. */
 static apr_status_t ensure_store(const cfmt_generation_t *g)
 {
@@ -68,6 +79,7 @@ static apr_status_t ensure_store(const cfmt_generation_t *g)
         return APR_SUCCESS;
     }
     apr_pool_clear(reader.pool);
+    reader.lasting = can_last(cfmt_config_db(g->conf), reader.pool);
     rv = cfmt_store_open(&reader.store, cfmt_config_db(g->conf), CFMT_STORE_GLANCE, NULL,
                          reader.pool);
     return rv;
@@ -80,7 +92,7 @@ static void read_store(const cfmt_generation_t *g)
     now.status = ensure_store(g);
     if (now.status == APR_SUCCESS) {
         now.status = cfmt_query_health(reader.store, &now.rows);
-        if (now.status != APR_SUCCESS) { /* whatever it is, a new handle is the better start */
+        if (now.status != APR_SUCCESS || !reader.lasting) { /* a new one is the better start */
             cfmt_store_close(reader.store);
             reader.store = NULL;
         }

@@ -1,6 +1,7 @@
 /*
  * How often repeating lines are written: refusals are bounded by the second (strangers choose how
- * many there are), faults of the store are told on change and once an hour.
+ * many there are), faults of the store are told on change, but not every change of a store that
+ * flutters, and once an hour.
  */
 #include "httpd_cfmt.h"
 
@@ -8,13 +9,14 @@
 
 #define REFUSALS_A_SECOND 10
 #define STORE_AGAIN apr_time_from_sec(3600)
+#define STORE_CALM apr_time_from_sec(5) /* at full load every second delivery may be a change */
 
 static struct {
     apr_thread_mutex_t *mutex;
     apr_int64_t second;
     int written, suppressed;
-    apr_status_t store;
-    apr_time_t store_at;
+    apr_status_t store;  /* as told last */
+    apr_time_t store_at; /* when; 0 = never */
 } noise;
 
 void cfmt_noise_init(apr_pool_t *pchild)
@@ -67,7 +69,8 @@ int cfmt_noise_store(apr_status_t rv)
     int yes;
 
     lock();
-    yes = rv != noise.store || (rv != APR_SUCCESS && now - noise.store_at >= STORE_AGAIN);
+    yes = rv != noise.store ? !noise.store_at || now - noise.store_at >= STORE_CALM
+                            : rv != APR_SUCCESS && now - noise.store_at >= STORE_AGAIN;
     if (yes) {
         noise.store = rv;
         noise.store_at = now;

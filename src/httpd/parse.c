@@ -198,9 +198,11 @@ static const char *option_idle(cfmt_prefix_conf_t *pc, const char *what, const c
                                apr_pool_t *p)
 {
     (void)pc;
-    return !strcmp(*pvalue, "calm")
-               ? NULL
-               : apr_psprintf(p, "%s: '%s' is not known; allowed: calm", what, *pvalue);
+    if (ap_cstr_casecmp(*pvalue, "calm")) {
+        return apr_psprintf(p, "%s: '%s' is not known; allowed: calm", what, *pvalue);
+    }
+    *pvalue = "calm";
+    return NULL;
 }
 
 static const option_t options[] = {

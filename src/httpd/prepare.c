@@ -24,6 +24,7 @@
 #include <unixd.h>
 
 #define HELPER_LIMIT apr_time_from_sec(10)
+#define REAP_LIMIT apr_time_from_sec(1)
 #define DIR_MODE 02770
 
 /* Of this process: the parent's present generation, and by inheritance the child's own. */
@@ -174,6 +175,21 @@ static int readable(int fd, apr_time_t deadline)
     return rc > 0;
 }
 
+/*
+ * With a limit: a process that hangs in a dead file system outlives SIGKILL, and must not take
+ * httpd's start with it. httpd's parent reaps it one day.
+ */
+static void reap(pid_t pid)
+{
+    apr_time_t limit = cfmt_monotonic() + REAP_LIMIT;
+    pid_t got;
+
+    while (((got = waitpid(pid, NULL, WNOHANG)) == 0 || (got < 0 && errno == EINTR))
+           && cfmt_monotonic() < limit) {
+        apr_sleep(1000);
+    }
+}
+
 static apr_status_t await_report(report_t *report, int fd, pid_t pid)
 {
     int in_time = readable(fd, cfmt_monotonic() + HELPER_LIMIT);
@@ -186,8 +202,7 @@ static apr_status_t await_report(report_t *report, int fd, pid_t pid)
                     sizeof(report->detail));
         kill(pid, SIGKILL);
     }
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-    }
+    reap(pid);
     return report->status;
 }
 
@@ -332,14 +347,12 @@ static void log_start(const cfmt_generation_t *g, apr_pool_t *p)
 
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server,
                  CFMT_ID(0111) "mod_cfmt " CFMT_VERSION
-                               ": mode %s%s, %d of %d secrets usable, auth %s, senders "
-                               "%s, %d prefixes, store %s",
-                 cfmt_config_mode_name(c),
-                 cfmt_config_mode(c) == CFMT_MODE_OBSERVE
-                     ? " (changes no BGP by itself; 'CfmtMode enforce' would)"
-                     : "",
-                 cfmt_secrets_count(g->secrets), g->secrets_wanted, cfmt_config_auth_name(c),
-                 cfmt_senders_text(g->senders, p), c->prefixes->nelts, cfmt_config_db(c));
+                               ": mode %s (this version records deliveries and changes no "
+                               "BGP), %d of %d secrets usable, auth %s, senders %s, %d "
+                               "prefixes, store %s",
+                 cfmt_config_mode_name(c), cfmt_secrets_count(g->secrets), g->secrets_wanted,
+                 cfmt_config_auth_name(c), cfmt_senders_text(g->senders, p), c->prefixes->nelts,
+                 cfmt_config_db(c));
 }
 
 int cfmt_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)

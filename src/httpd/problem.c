@@ -18,6 +18,7 @@ int cfmt_request_has_body(const request_rec *r)
 static int answer(request_rec *r, int status, const char *type, const char *text)
 {
     r->status = status;
+    apr_table_unset(r->headers_in, "Range"); /* a part of an answer is none */
     ap_set_content_type(r, type);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     ap_set_content_length(r, (apr_off_t)strlen(text));

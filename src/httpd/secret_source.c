@@ -23,6 +23,7 @@
 #define SECRET_MAX 1024
 #define BUFFER (SECRET_MAX + 3) /* a line end may follow; one byte more shows that it is too long */
 #define EXEC_LIMIT apr_time_from_sec(5)
+#define REAP_LIMIT apr_time_from_sec(1)
 #define FDS_MAX 65536
 
 /* ---- checks that read attributes only -------------------------------------------------------- */
@@ -61,6 +62,9 @@ static const char *check_owner(const char *path, apr_pool_t *p)
 
     if (!realpath(path, real)) {
         return apr_psprintf(p, "%s: %s", path, strerror(errno));
+    }
+    if (strcmp(path, real)) { /* whoever can change a link on the way chooses what root runs */
+        return apr_psprintf(p, "%s is not run as root: a link is on the way, name %s", path, real);
     }
     if (stat(real, &sb) != 0 || sb.st_uid != 0 || (sb.st_mode & 022)) {
         return apr_psprintf(
@@ -233,8 +237,10 @@ static int reap(pid_t pid, apr_time_t deadline)
         apr_sleep(2000);
     }
     kill(-pid, SIGKILL);
-    if (got == 0) {
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    if (got == 0) { /* even then with a limit: it may hang in a dead file system */
+        for (deadline = cfmt_monotonic() + REAP_LIMIT;
+             waitpid(pid, &status, WNOHANG) == 0 && cfmt_monotonic() < deadline;) {
+            apr_sleep(2000);
         }
         errno = ETIMEDOUT;
         return -1;
@@ -284,7 +290,9 @@ static int run_checked(char *buf, const char *path, const char **pwhy, apr_pool_
                     : apr_psprintf(p, "%s: %s", path, strerror(errno));
     }
     else if (code != 0) {
-        *pwhy = apr_psprintf(p, "%s failed with exit status %d", path, code);
+        *pwhy = code < 0 ? apr_psprintf(p, "%s was ended by a signal, its own or ours after 5 s",
+                                        path)
+                         : apr_psprintf(p, "%s failed with exit status %d", path, code);
         len = -1;
     }
     return len;

@@ -11,6 +11,8 @@
 
 #define RETRY_AFTER "5"
 #define NO_TS_WINDOW apr_time_from_sec(600)
+/* A signature is good from five minutes before its timestamp to five after it. */
+#define REPLAY_WINDOW apr_time_from_sec(600)
 /*
  * Slots of rows whose dedupe key is not bound to the body's own time: negative, and a range for
  * each kind.
@@ -238,24 +240,30 @@ static int refuse(visit_t *v, const cfmt_problem_t *problem, const char *detail,
 /* ---- the body and its signature -------------------------------------------------------------- */
 
 /*
- * OK with the body, else the handler's answer: the client failed to send it, which is nobody's
- * error here.
+ * True with the body, else *panswer is the handler's: the client failed to send it, which is
+ * nobody's error here.
  */
 static int read_body(visit_t *v, int *panswer)
 {
+    cfmt_problem_t incomplete = { .name = "incomplete", .title = "Body incomplete or malformed" };
     int status = cfmt_body_read(&v->body, v->r, cfmt_config_max_body(v->c));
 
     if (status == OK) {
         return 1;
     }
     if (status == HTTP_REQUEST_ENTITY_TOO_LARGE) {
-        v->why = "the body is over CfmtMaxBody";
+        v->why = "the body is over CfmtMaxBody (or LimitRequestBody)";
         *panswer = refuse(v, &large_problem, NULL, 1);
         return 0;
     }
     v->why = "the body did not come to its end";
-    log_refusal(v, "incomplete");
-    apr_table_setn(v->r->notes, CFMT_NOTE_RESULT, "incomplete");
+    if (ap_is_HTTP_ERROR(status)) {
+        incomplete.status = status;
+        *panswer = refuse(v, &incomplete, NULL, 1);
+        return 0;
+    }
+    log_refusal(v, incomplete.name); /* a filter has answered, or nobody listens any more */
+    apr_table_setn(v->r->notes, CFMT_NOTE_RESULT, incomplete.name);
     v->r->connection->keepalive = AP_CONN_CLOSE;
     *panswer = status;
     return 0;
@@ -347,6 +355,7 @@ static void set_dedupe(cfmt_entry_t *e, const visit_t *v, const cfmt_delivery_t 
     e->has_dedupe = !d->is_test;
     e->dedupe = d->digest;
     if (v->signature_mode) {
+        window = window > REPLAY_WINDOW ? window : REPLAY_WINDOW;
         e->tag = v->id;
         e->dedupe = cfmt_digest64(v->id, strlen(v->id));
         e->slot = SLOT_TAG(e->at / window);

@@ -158,7 +158,8 @@ static double read_megabits(const cfmt_json_t *data)
     const char *text = cfmt_json_text(data, "megabits_per_second");
     double v = read_rate(data, "megabits_per_second");
 
-    return v >= 0 && isdigit((unsigned char)text[strlen(text) - 1]) ? v * 1e6 : v;
+    v = v >= 0 && isdigit((unsigned char)text[strlen(text) - 1]) ? v * 1e6 : v;
+    return v <= CFMT_RATE_MAX ? v : -1; /* 1e18 was in range, its bits are not */
 }
 
 /* max_rate is of whatever kind its unit says; without a unit it says nothing. */

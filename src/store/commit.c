@@ -19,15 +19,18 @@ apr_status_t cfmt_store_begin(cfmt_store_t *s, apr_interval_time_t timeout)
      * be lost.
      */
     rv = cfmt_store_verify(s);
-    if (rv == APR_SUCCESS) {
-        rv = cfmt_sql_run(s, cfmt_sql(s, "BEGIN IMMEDIATE"));
-    }
+    rv = rv == APR_SUCCESS ? cfmt_sql_run(s, cfmt_sql(s, "BEGIN IMMEDIATE"))
+                           : cfmt_store_salvage(s);
     if (rv != APR_SUCCESS) {
         cfmt_lock_release(s->lock);
         return rv;
     }
     s->in_txn = 1;
-    return APR_SUCCESS;
+    rv = s->guarded ? cfmt_store_allowed(s) : APR_SUCCESS;
+    if (rv != APR_SUCCESS) {
+        cfmt_store_rollback(s);
+    }
+    return rv;
 }
 
 apr_status_t cfmt_store_commit(cfmt_store_t *s)
@@ -36,7 +39,7 @@ apr_status_t cfmt_store_commit(cfmt_store_t *s)
 
     if (sqlite3_get_autocommit(s->db)) { /* SQLite rolled back by itself: disk full, I/O error */
         cfmt_store_rollback(s);
-        return CFMT_ESTORE;
+        return s->why != APR_SUCCESS ? s->why : CFMT_ESTORE;
     }
     rv = cfmt_sql_run(s, cfmt_sql(s, "COMMIT"));
     if (rv != APR_SUCCESS) {
@@ -79,25 +82,29 @@ apr_status_t cfmt_store_probe(cfmt_store_t *s, apr_time_t now, apr_interval_time
     return cfmt_store_commit(s);
 }
 
+apr_status_t cfmt_sql_checkpoint(cfmt_store_t *s, int restart, int *plog, int *pdone)
+{
+    int mode = restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    int rc;
+
+    sqlite3_busy_timeout(s->db, 0);
+    rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, plog, pdone);
+    cfmt_store_busy_timeout(s, CFMT_BUSY_WRITE);
+    return (rc & 0xff) == SQLITE_BUSY ? APR_SUCCESS : cfmt_sql_status(s, rc);
+}
+
 /* Waits for nobody: neither for readers (busy_timeout 0) nor, beyond timeout, for the lock. */
 apr_status_t cfmt_store_checkpoint(cfmt_store_t *s, int restart, apr_interval_time_t timeout,
                                    int *ppages)
 {
-    int rc, log = 0, done = 0;
+    int log = 0, done = 0;
     apr_status_t rv = cfmt_lock_take(s->lock, timeout);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
     rv = cfmt_store_verify(s);
-    if (rv == APR_SUCCESS) {
-        sqlite3_busy_timeout(s->db, 0);
-        rc = sqlite3_wal_checkpoint_v2(
-            s->db, NULL, restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, &log,
-            &done);
-        rv = (rc & 0xff) == SQLITE_BUSY ? APR_SUCCESS : cfmt_sql_status(s, rc);
-        cfmt_store_busy_timeout(s, CFMT_BUSY_WRITE);
-    }
+    rv = rv == APR_SUCCESS ? cfmt_sql_checkpoint(s, restart, &log, &done) : cfmt_store_salvage(s);
     cfmt_lock_release(s->lock);
     if (ppages) {
         *ppages = log > done ? log - done : 0;

@@ -29,6 +29,7 @@ static int take(cfmt_gauge_t *g, apr_uint32_t old)
     CFMT_GAUGE_SET(g->error, 0);
     CFMT_GAUGE_SET(g->error_at, 0);
     CFMT_GAUGE_SET(g->commit_at, 0);
+    CFMT_GAUGE_SET(g->worked_at, 0);
     CFMT_GAUGE_SET(g->commits, 0);
     CFMT_GAUGE_SET(g->rows, 0);
     CFMT_GAUGE_SET(g->refused, 0);
@@ -52,13 +53,16 @@ cfmt_gauge_t *cfmt_gauges_claim(cfmt_gauges_t *g)
 static void add(cfmt_gauge_sum_t *sum, const cfmt_gauge_t *c)
 {
     apr_uint32_t pid = CFMT_GAUGE_GET(c->pid);
-    apr_time_t commit_at = CFMT_GAUGE_GET(c->commit_at), error_at = CFMT_GAUGE_GET(c->error_at);
+    apr_time_t worked_at = CFMT_GAUGE_GET(c->worked_at), error_at = CFMT_GAUGE_GET(c->error_at);
     apr_status_t error = CFMT_GAUGE_GET(c->error);
 
     sum->commits += CFMT_GAUGE_GET(c->commits);
     sum->rows += CFMT_GAUGE_GET(c->rows);
     sum->refused += CFMT_GAUGE_GET(c->refused);
-    sum->commit_at = commit_at > sum->commit_at ? commit_at : sum->commit_at;
+    if (worked_at > sum->worked_at) {
+        sum->worked_at = worked_at;
+        sum->commit_at = CFMT_GAUGE_GET(c->commit_at);
+    }
     if (!pid || !alive(pid)) {
         return;
     }
@@ -78,8 +82,9 @@ void cfmt_gauges_sum(cfmt_gauge_sum_t *sum, const cfmt_gauges_t *g)
     for (i = 0; g && i < g->count; i++) {
         add(sum, &g->child[i]);
     }
+    sum->trouble = g ? CFMT_GAUGE_GET(g->trouble) : APR_SUCCESS;
     /* One child's commit answers another child's error, and so does the leader's. */
-    if (sum->commit_at > sum->error_at || (g && CFMT_GAUGE_GET(g->probe_at) > sum->error_at)) {
+    if (sum->worked_at > sum->error_at || (g && CFMT_GAUGE_GET(g->probe_at) > sum->error_at)) {
         sum->error = APR_SUCCESS;
     }
 }

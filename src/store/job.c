@@ -109,12 +109,7 @@ apr_status_t cfmt_job_done(cfmt_store_t *s, const char *name, const char *owner,
 apr_status_t cfmt_job_next(cfmt_store_t *s, apr_time_t *pdue)
 {
     sqlite3_stmt *st = cfmt_sql(s, "SELECT min(max(due_at, ifnull(expires_at, 0))) FROM job");
-    apr_status_t rv;
 
     *pdue = 0;
-    if (cfmt_sql_row(s, st, &rv)) {
-        *pdue = cfmt_col_int(st, 0);
-        cfmt_sql_done(st);
-    }
-    return rv;
+    return cfmt_sql_int(s, st, pdue);
 }

@@ -8,6 +8,9 @@
 
 #include "store_private.h"
 
+/* Of bodies at one reading: understood, a body takes many times its size. */
+#define READ_BYTES ((apr_size_t)1024 * 1024)
+
 /* ---- append ---------------------------------------------------------------------------------- */
 
 static apr_status_t insert(cfmt_store_t *s, cfmt_entry_t *e, const char *kind, apr_int64_t ref)
@@ -155,6 +158,7 @@ apr_status_t cfmt_journal_read(cfmt_store_t *s, apr_int64_t after, int limit,
 {
     sqlite3_stmt *st = cfmt_sql(s, "SELECT id, at, kind, origin, tag, ref, body FROM journal"
                                    " WHERE id > ?1 ORDER BY id LIMIT ?2");
+    apr_size_t bytes = 0;
     apr_status_t rv;
 
     *prows = apr_array_make(p, 16, sizeof(cfmt_journal_row_t));
@@ -165,6 +169,11 @@ apr_status_t cfmt_journal_read(cfmt_store_t *s, apr_int64_t after, int limit,
 
         memset(row, 0, sizeof(*row));
         take_row(row, st, p);
+        bytes += row->len;
+        if (bytes >= READ_BYTES) {
+            cfmt_sql_done(st);
+            break;
+        }
     }
     return rv;
 }
@@ -173,12 +182,7 @@ apr_status_t cfmt_journal_read(cfmt_store_t *s, apr_int64_t after, int limit,
 apr_status_t cfmt_journal_head(cfmt_store_t *s, apr_int64_t *pid)
 {
     sqlite3_stmt *st = cfmt_sql(s, "SELECT seq FROM sqlite_sequence WHERE name = 'journal'");
-    apr_status_t rv;
 
     *pid = 0;
-    if (cfmt_sql_row(s, st, &rv)) {
-        *pid = cfmt_col_int(st, 0);
-        cfmt_sql_done(st);
-    }
-    return rv;
+    return cfmt_sql_int(s, st, pid);
 }

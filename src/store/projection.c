@@ -15,17 +15,12 @@ apr_status_t cfmt_event_known(cfmt_store_t *s, const cfmt_event_t *e, apr_int64_
 {
     sqlite3_stmt *st = cfmt_sql(s, "SELECT id FROM event WHERE ts = ?1 AND digest = ?2 UNION ALL"
                                    " SELECT first FROM event_repeat WHERE id = ?3 LIMIT 1");
-    apr_status_t rv;
 
     *pfirst = 0;
     cfmt_bind_int(st, 1, e->ts);
     cfmt_bind_int(st, 2, e->digest);
     cfmt_bind_int(st, 3, e->id);
-    if (cfmt_sql_row(s, st, &rv)) {
-        *pfirst = cfmt_col_int(st, 0);
-        cfmt_sql_done(st);
-    }
-    return rv;
+    return cfmt_sql_int(s, st, pfirst);
 }
 
 static void bind_event_head(sqlite3_stmt *st, const cfmt_event_t *e, const char *attack)

@@ -356,14 +356,9 @@ static const char delivery_sql[] =
 /* First column of the first row; def when there is none. */
 static apr_status_t one_int(cfmt_store_t *s, sqlite3_stmt *st, apr_int64_t def, apr_int64_t *pv)
 {
-    apr_status_t rv;
 
     *pv = def;
-    if (cfmt_sql_row(s, st, &rv)) {
-        *pv = cfmt_col_int(st, 0);
-        cfmt_sql_done(st);
-    }
-    return rv;
+    return cfmt_sql_int(s, st, pv);
 }
 
 apr_status_t cfmt_query_facts(cfmt_store_t *s, cfmt_facts_t *f, apr_pool_t *p)

@@ -16,6 +16,7 @@
 
 #include "store_private.h"
 
+#define BATCH_BYTES (8 * 1024 * 1024)
 /* a store that cannot be opened is tried this often under load */
 #define OPEN_AGAIN apr_time_from_msec(100)
 
@@ -65,6 +66,7 @@ static void note_commit(cfmt_commit_t *c, apr_int64_t rows)
 
     if (g) {
         CFMT_GAUGE_SET(g->commit_at, apr_time_now());
+        CFMT_GAUGE_SET(g->worked_at, cfmt_monotonic());
         CFMT_GAUGE_SET(g->commits, g->commits + 1);
         CFMT_GAUGE_SET(g->rows, g->rows + rows);
         CFMT_GAUGE_SET(g->wal_pages, (apr_uint32_t)c->store->wal_pages);
@@ -75,7 +77,7 @@ static void note_commit(cfmt_commit_t *c, apr_int64_t rows)
 static void note_error(cfmt_commit_t *c, apr_status_t rv)
 {
     if (c->conf.gauge) {
-        CFMT_GAUGE_SET(c->conf.gauge->error_at, apr_time_now());
+        CFMT_GAUGE_SET(c->conf.gauge->error_at, cfmt_monotonic());
         CFMT_GAUGE_SET(c->conf.gauge->error, rv);
     }
 }
@@ -88,10 +90,10 @@ static void drop_handle(cfmt_commit_t *c)
     c->store = NULL;
 }
 
-/* After these the handle is of no more use; the rest (full, busy) may pass by itself. */
+/* After these the handle is of no more use; the rest (full, busy, a bad row) may pass. */
 static int ends_handle(apr_status_t rv)
 {
-    return rv != APR_SUCCESS && rv != CFMT_EBUSY && rv != CFMT_EFULL;
+    return rv != APR_SUCCESS && rv != CFMT_EBUSY && rv != CFMT_EFULL && rv != CFMT_EINVALID;
 }
 
 static apr_status_t ensure_handle(cfmt_commit_t *c)
@@ -200,20 +202,31 @@ static void take_back(cfmt_commit_t *c, waiter_t *w)
     set_depth(c, c->count - 1);
 }
 
-static waiter_t *take_all(cfmt_commit_t *c)
+/*
+ * What is queued, in order, up to a bound: a transaction of any size would carry the WAL beyond its
+ * own. The rest is the next batch.
+ */
+static waiter_t *take_batch(cfmt_commit_t *c)
 {
-    waiter_t *all, *w;
+    apr_size_t bytes = 0;
+    apr_uint32_t left;
+    waiter_t *first, **end;
 
     pthread_mutex_lock(&c->mutex);
-    all = c->head;
-    for (w = all; w; w = w->next) {
-        w->queued = 0;
+    first = c->head;
+    left = c->count;
+    for (end = &c->head; *end && bytes < BATCH_BYTES; end = &(*end)->next, left--) {
+        (*end)->queued = 0;
+        bytes += (*end)->e->len;
     }
-    c->head = NULL;
-    c->tail = &c->head;
-    set_depth(c, 0);
+    c->head = *end;
+    *end = NULL;
+    if (!c->head) {
+        c->tail = &c->head;
+    }
+    set_depth(c, left);
     pthread_mutex_unlock(&c->mutex);
-    return all;
+    return first;
 }
 
 /* ---- the committer thread -------------------------------------------------------------------- */
@@ -266,7 +279,7 @@ static void run_batch(cfmt_commit_t *c)
                                deadlines */
         return;
     }
-    all = take_all(c); /* only now: late comers are in */
+    all = take_batch(c); /* only now: late comers are in */
     if (rv != APR_SUCCESS) {
         release_all(all, rv);
         return;

@@ -385,12 +385,8 @@ static apr_status_t check_range(cfmt_store_t *s, const range_t *r)
 {
     sqlite3_stmt *st = cfmt_sql(s, "SELECT id FROM journal ORDER BY id LIMIT 1");
     apr_int64_t cursor, first = 0;
-    apr_status_t rv;
+    apr_status_t rv = cfmt_sql_int(s, st, &first);
 
-    if (cfmt_sql_row(s, st, &rv)) {
-        first = cfmt_col_int(st, 0);
-        cfmt_sql_done(st);
-    }
     rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_CURSOR, 0, &cursor) : rv;
     return rv == APR_SUCCESS && (first != r->first || cursor < r->upto) ? CFMT_EMOVED : rv;
 }

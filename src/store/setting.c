@@ -15,15 +15,10 @@
 apr_status_t cfmt_meta_int(cfmt_store_t *s, const char *name, apr_int64_t def, apr_int64_t *pv)
 {
     sqlite3_stmt *st = cfmt_sql(s, "SELECT value FROM meta WHERE name = ?1");
-    apr_status_t rv;
 
     *pv = def;
     cfmt_bind_text(st, 1, name);
-    if (cfmt_sql_row(s, st, &rv)) {
-        *pv = cfmt_col_int(st, 0);
-        cfmt_sql_done(st);
-    }
-    return rv;
+    return cfmt_sql_int(s, st, pv);
 }
 
 apr_status_t cfmt_meta_set_int(cfmt_store_t *s, const char *name, apr_int64_t v)

@@ -2,6 +2,7 @@
  * Folded states as JSON, and the snapshot row that a pruned journal begins with: what a rebuild
  * needs from the rows that are gone (configuration, base states and keys, repeats).
  */
+#include <math.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -105,16 +106,29 @@ static apr_status_t read_rate(double *pv, const cfmt_json_t *o, const char *key)
     if (rv == APR_SUCCESS) {
         memcpy(pv, &bits, sizeof(bits));
     }
-    return rv;
+    return rv == APR_SUCCESS && isfinite(*pv) ? APR_SUCCESS : CFMT_EINVALID;
 }
 
-static apr_status_t read_flag(int *pv, const cfmt_json_t *o, const char *key)
+/* More than a store can hold, and few enough that joined attacks do not overflow. */
+#define COUNT_MAX 1000000000
+
+static apr_status_t read_events(apr_int64_t *pn, const cfmt_json_t *o)
+{
+    apr_status_t rv = cfmt_json_int(pn, o, "events");
+
+    return rv == APR_SUCCESS && *pn >= 0 && *pn <= COUNT_MAX ? APR_SUCCESS : CFMT_EINVALID;
+}
+
+/* A flag or a count. */
+static apr_status_t read_small(int *pv, const cfmt_json_t *o, const char *key)
 {
     apr_int64_t n;
-    apr_status_t rv = cfmt_json_int(&n, o, key);
 
-    *pv = rv == APR_SUCCESS ? (int)n : 0;
-    return rv;
+    if (cfmt_json_int(&n, o, key) != APR_SUCCESS || n < 0 || n > COUNT_MAX) {
+        return CFMT_EINVALID;
+    }
+    *pv = (int)n;
+    return APR_SUCCESS;
 }
 
 /* ---- attack ---------------------------------------------------------------------------------- */
@@ -158,13 +172,13 @@ static apr_status_t read_attack(cfmt_attack_t *a, const char *id, const cfmt_jso
     a->scope = cfmt_scope_by_name(cfmt_json_text(o, "scope"));
     a->ended_by = cfmt_json_text(o, "ended_by");
     read_attack_sets(a, o, p);
-    if (read_flag(&a->ours, o, "ours") || read_flag(&a->open, o, "open")
-        || read_flag(&a->episodes, o, "episodes") || read_flag(&a->targets_cut, o, "targets_cut")
-        || read_flag(&a->target_missing, o, "target_missing")
+    if (read_small(&a->ours, o, "ours") || read_small(&a->open, o, "open")
+        || read_small(&a->episodes, o, "episodes") || read_small(&a->targets_cut, o, "targets_cut")
+        || read_small(&a->target_missing, o, "target_missing")
         || cfmt_json_int(&a->started_at, o, "started_at")
         || cfmt_json_int(&a->episode_at, o, "episode_at")
         || cfmt_json_int(&a->ended_at, o, "ended_at") || cfmt_json_int(&a->last_at, o, "last_at")
-        || cfmt_json_int(&a->events, o, "events") || read_rate(&a->peak_pps, o, "pps_bits")
+        || read_events(&a->events, o) || read_rate(&a->peak_pps, o, "pps_bits")
         || read_rate(&a->peak_bps, o, "bps_bits") || read_rate(&a->peak_rps, o, "rps_bits")) {
         return CFMT_EINVALID;
     }

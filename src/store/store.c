@@ -1,12 +1,7 @@
 /*
- * A handle on the store: where the file may lie, who may own it, pragmas, version, statements. It
- * never creates anything but the lock file; prepare.c does.
+ * A handle on the store: pragmas, version, statements. It never creates anything but the lock file;
+ * prepare.c does.
  */
-#include <errno.h>
-#include <libgen.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,6 +39,10 @@ static apr_status_t status_of_sqlite(int rc, int err)
         return CFMT_ECORRUPT;
     case SQLITE_READONLY:
         return CFMT_EREADONLY;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+        return CFMT_EINVALID; /* this row, not the store */
     case SQLITE_CANTOPEN:
         return err ? cfmt_status_of_errno(err) : CFMT_EDENIED;
     case SQLITE_PERM:
@@ -61,6 +60,7 @@ apr_status_t cfmt_sql_status(cfmt_store_t *s, int rc)
     apr_status_t rv = status_of_sqlite(rc, s->db ? sqlite3_system_errno(s->db) : 0);
 
     if (rv != APR_SUCCESS) {
+        s->why = rv;
         apr_snprintf(s->err, sizeof(s->err), "%s (SQLite %d)",
                      s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc), rc);
     }
@@ -98,6 +98,7 @@ sqlite3_stmt *cfmt_sql(cfmt_store_t *s, const char *sql)
         }
     }
     if (i == CFMT_STATEMENTS_MAX) {
+        s->why = CFMT_ESTORE;
         apr_snprintf(s->err, sizeof(s->err), "more than %d statements", CFMT_STATEMENTS_MAX);
         return NULL;
     }
@@ -121,12 +122,23 @@ apr_status_t cfmt_sql_run(cfmt_store_t *s, sqlite3_stmt *st)
     return rv;
 }
 
+apr_status_t cfmt_sql_int(cfmt_store_t *s, sqlite3_stmt *st, apr_int64_t *pv)
+{
+    apr_status_t rv;
+
+    if (cfmt_sql_row(s, st, &rv)) {
+        *pv = cfmt_col_int(st, 0);
+        cfmt_sql_done(st);
+    }
+    return rv;
+}
+
 int cfmt_sql_row(cfmt_store_t *s, sqlite3_stmt *st, apr_status_t *prv)
 {
     int rc;
 
-    if (!st) {
-        *prv = CFMT_ESTORE;
+    if (!st) { /* preparing reads the file, too: it may be full, damaged or locked */
+        *prv = s->why;
         return 0;
     }
     rc = sqlite3_step(st);
@@ -196,98 +208,6 @@ double cfmt_col_rate(sqlite3_stmt *st, int i)
     return sqlite3_column_type(st, i) == SQLITE_NULL ? -1 : sqlite3_column_double(st, i);
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
-
-/*
- * The directory's real path plus the name: links above the directory are the administrator's, links
- * in it are not.
- */
-static apr_status_t canonical(const char **pout, const char *path, apr_pool_t *p)
-{
-    char real[PATH_MAX];
-    char *dir = apr_pstrdup(p, path), *name = apr_pstrdup(p, path);
-
-    if (!realpath(dirname(dir), real)) {
-        return cfmt_status_of_errno(errno);
-    }
-    *pout = apr_pstrcat(p, strcmp(real, "/") ? real : "", "/", basename(name), NULL);
-    return APR_SUCCESS;
-}
-
-/*
- * A file that is there must be a plain file with one name; the database must belong to the
- * directory's owner.
- */
-static apr_status_t check_file(const char *path, int owner_matters, uid_t owner)
-{
-    struct stat sb;
-
-    if (lstat(path, &sb) != 0) {
-        return cfmt_status_of_errno(errno);
-    }
-    if (S_ISLNK(sb.st_mode) || (S_ISREG(sb.st_mode) && sb.st_nlink != 1)
-        || (owner_matters && sb.st_uid != owner)) {
-        return CFMT_ELINK;
-    }
-    return S_ISREG(sb.st_mode) ? APR_SUCCESS : CFMT_EFOREIGN;
-}
-
-static apr_status_t check_files(const char *path, apr_pool_t *p)
-{
-    struct stat dir;
-    apr_status_t rv;
-    static const char *const side[] = { "-wal", "-shm", NULL };
-    int i;
-
-    if (stat(dirname(apr_pstrdup(p, path)), &dir) != 0) {
-        return cfmt_status_of_errno(errno);
-    }
-    rv = check_file(path, 1, dir.st_uid);
-    for (i = 0; rv == APR_SUCCESS && side[i]; i++) {
-        rv = check_file(apr_pstrcat(p, path, side[i], NULL), 0, 0);
-        rv = rv == CFMT_EMISSING ? APR_SUCCESS : rv;
-    }
-    return rv;
-}
-
-static void identify(cfmt_ident_t *id, const char *path)
-{
-    struct stat sb;
-
-    memset(id, 0, sizeof(*id));
-    if (lstat(path, &sb) == 0) {
-        id->dev = sb.st_dev;
-        id->ino = sb.st_ino;
-    }
-}
-
-static int same_file(const cfmt_ident_t *id, const char *path)
-{
-    cfmt_ident_t now;
-
-    identify(&now, path);
-    return now.dev == id->dev && now.ino == id->ino;
-}
-
-/* Names of the side files, built on the stack: this runs before each commit. */
-static int same_side(const cfmt_store_t *s, const cfmt_ident_t *id, const char *suffix)
-{
-    char path[PATH_MAX];
-
-    apr_snprintf(path, sizeof(path), "%s%s", s->path, suffix);
-    return same_file(id, path);
-}
-
-apr_status_t cfmt_store_verify(cfmt_store_t *s)
-{
-    if (same_file(&s->id_db, s->path) && same_side(s, &s->id_wal, "-wal")
-        && (!s->lock || same_side(s, &s->id_lock, ".lock"))) {
-        return APR_SUCCESS;
-    }
-    apr_snprintf(s->err, sizeof(s->err), "a file of the store was deleted or replaced");
-    return CFMT_EREPLACED;
-}
-
 /* ---- open ------------------------------------------------------------------------------------ */
 
 static int count_wal(void *baton, sqlite3 *db, const char *name, int pages)
@@ -320,31 +240,18 @@ static apr_status_t configure(cfmt_store_t *s)
                             "PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;");
 }
 
-static apr_status_t one_int(cfmt_store_t *s, const char *sql, apr_int64_t *pv)
-{
-    sqlite3_stmt *st = cfmt_sql(s, sql);
-    apr_status_t rv;
-
-    if (!cfmt_sql_row(s, st, &rv)) {
-        return rv == APR_SUCCESS ? CFMT_ESTORE : rv;
-    }
-    *pv = cfmt_col_int(st, 0);
-    cfmt_sql_done(st);
-    return APR_SUCCESS;
-}
-
 apr_status_t cfmt_store_version(cfmt_store_t *s, apr_int64_t *pversion)
 {
     apr_int64_t application = 0, objects = 0;
-    apr_status_t rv = one_int(s, "PRAGMA application_id", &application);
+    apr_status_t rv = cfmt_sql_int(s, cfmt_sql(s, "PRAGMA application_id"), &application);
 
     if (rv == APR_SUCCESS) {
-        rv = one_int(s, "PRAGMA user_version", pversion);
+        rv = cfmt_sql_int(s, cfmt_sql(s, "PRAGMA user_version"), pversion);
     }
     if (rv != APR_SUCCESS || application == CFMT_APPLICATION_ID) {
         return rv;
     }
-    rv = one_int(s, "SELECT count(*) FROM sqlite_master", &objects);
+    rv = cfmt_sql_int(s, cfmt_sql(s, "SELECT count(*) FROM sqlite_master"), &objects);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -355,9 +262,23 @@ apr_status_t cfmt_store_version(cfmt_store_t *s, apr_int64_t *pversion)
     return APR_SUCCESS; /* empty: a creation that was cut */
 }
 
+apr_status_t cfmt_store_allowed(cfmt_store_t *s)
+{
+    apr_int64_t min_code = 0;
+    apr_status_t rv = cfmt_meta_int(s, CFMT_META_MIN_CODE, 0, &min_code);
+
+    if (rv == APR_SUCCESS && min_code > CFMT_SCHEMA) {
+        apr_snprintf(s->err, sizeof(s->err),
+                     "only programs that know schema %d may write it; this one knows %d",
+                     (int)min_code, CFMT_SCHEMA);
+        return CFMT_ENEWER;
+    }
+    return rv;
+}
+
 static apr_status_t check_version(cfmt_store_t *s)
 {
-    apr_int64_t version = 0, min_code = 0;
+    apr_int64_t version = 0;
     apr_status_t rv = cfmt_store_version(s, &version);
 
     if (rv != APR_SUCCESS) {
@@ -371,15 +292,8 @@ static apr_status_t check_version(cfmt_store_t *s)
     if (s->mode != CFMT_STORE_WRITE) {
         return APR_SUCCESS;
     }
-    rv = cfmt_meta_int(s, CFMT_META_MIN_CODE, 0, &min_code);
-    if (rv == APR_SUCCESS && min_code > CFMT_SCHEMA) {
-        apr_snprintf(
-            s->err, sizeof(s->err),
-            "schema %d may only be written by programs that know schema %d; this one knows %d",
-            (int)version, (int)min_code, CFMT_SCHEMA);
-        return CFMT_ENEWER;
-    }
-    return rv;
+    s->guarded = 1;
+    return cfmt_store_allowed(s);
 }
 
 static apr_status_t close_store(void *baton)
@@ -393,6 +307,7 @@ static apr_status_t close_store(void *baton)
     }
     sqlite3_close_v2(s->db);
     s->db = NULL;
+    cfmt_files_forget(s); /* not before: until then SQLite may share its index with others */
     cfmt_lock_close(s->lock);
     s->lock = NULL;
     return APR_SUCCESS;
@@ -400,6 +315,7 @@ static apr_status_t close_store(void *baton)
 
 static apr_status_t open_lock(cfmt_store_t *s)
 {
+    struct stat sb;
     const char *path = apr_pstrcat(s->pool, s->path, ".lock", NULL);
     apr_status_t rv = cfmt_lock_open(&s->lock, path, s->pool);
 
@@ -408,7 +324,10 @@ static apr_status_t open_lock(cfmt_store_t *s)
         apr_snprintf(s->err, sizeof(s->err), "cannot open the commit lock %s.lock", s->path);
         return rv;
     }
-    identify(&s->id_lock, path);
+    if (fstat(cfmt_lock_fd(s->lock), &sb) == 0) { /* the one we have, whatever has its name now */
+        s->id_lock.dev = sb.st_dev;
+        s->id_lock.ino = sb.st_ino;
+    }
     return APR_SUCCESS;
 }
 
@@ -428,11 +347,12 @@ apr_status_t cfmt_store_open_any(cfmt_store_t **ps, const char *path, cfmt_store
     s->mode = mode;
     s->path = path;
     apr_pool_cleanup_register(pool, s, close_store, apr_pool_cleanup_null);
-    if ((rv = canonical(&s->path, path, pool)) != APR_SUCCESS
-        || (rv = check_files(s->path, pool)) != APR_SUCCESS
+    if ((rv = cfmt_files_canonical(&s->path, path, pool)) != APR_SUCCESS
+        || (rv = cfmt_files_check(s->path, pool)) != APR_SUCCESS
         || (mode == CFMT_STORE_WRITE && (rv = open_lock(s)) != APR_SUCCESS)) {
         return rv;
     }
+    cfmt_files_expect(s);
     rv = cfmt_sql_status(s, sqlite3_open_v2(s->path, &s->db, flags, NULL));
     return rv == APR_SUCCESS ? configure(s) : rv;
 }
@@ -445,6 +365,14 @@ apr_status_t cfmt_store_explain(cfmt_result_t *r, const cfmt_store_t *s, apr_sta
                            s->err[0] ? ": " : "", s->err);
 }
 
+/* Between open and identify: then the name stands for another file than the handle. */
+static int has_moved(cfmt_store_t *s)
+{
+    int moved = 0;
+
+    return sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved;
+}
+
 apr_status_t cfmt_store_open(cfmt_store_t **ps, const char *path, cfmt_store_mode_e mode,
                              cfmt_result_t *r, apr_pool_t *p)
 {
@@ -454,21 +382,18 @@ apr_status_t cfmt_store_open(cfmt_store_t **ps, const char *path, cfmt_store_mod
     if (rv == APR_SUCCESS) {
         rv = check_version(s);
     }
+    if (rv == APR_SUCCESS) {
+        cfmt_store_identify(s);
+        rv = has_moved(s) ? CFMT_EREPLACED : cfmt_store_verify(s);
+    }
     if (rv != APR_SUCCESS) {
         cfmt_store_explain(r, s, rv, p);
         cfmt_store_close(s);
         *ps = NULL;
         return rv;
     }
-    cfmt_store_identify(s);
     *ps = s;
     return APR_SUCCESS;
-}
-
-void cfmt_store_identify(cfmt_store_t *s)
-{
-    identify(&s->id_db, s->path);
-    identify(&s->id_wal, apr_pstrcat(s->pool, s->path, "-wal", NULL));
 }
 
 void cfmt_store_close(cfmt_store_t *s)
@@ -494,7 +419,7 @@ apr_int64_t cfmt_store_data_version(cfmt_store_t *s)
 {
     apr_int64_t v = -1;
 
-    return one_int(s, "PRAGMA data_version", &v) == APR_SUCCESS ? v : -1;
+    return cfmt_sql_int(s, cfmt_sql(s, "PRAGMA data_version"), &v) == APR_SUCCESS ? v : -1;
 }
 
 void cfmt_store_busy_timeout(cfmt_store_t *s, apr_interval_time_t t)

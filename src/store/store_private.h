@@ -45,8 +45,11 @@ struct cfmt_store_t {
     cfmt_store_mode_e mode;
     cfmt_lock_t *lock;       /* WRITE only */
     int in_txn;
+    int guarded;             /* each transaction asks meta.min_code: cfmt_store_allowed */
     int wal_pages;           /* after the last commit of this handle */
-    cfmt_ident_t id_db, id_wal, id_lock;
+    cfmt_ident_t id_db, id_wal, id_shm, id_lock;
+    cfmt_store_t *next;      /* the open handles of this process */
+    apr_status_t why;        /* what the last failure of SQLite came to */
     struct {
         const char *sql;
         sqlite3_stmt *st;
@@ -64,11 +67,13 @@ apr_status_t cfmt_store_open_any(cfmt_store_t **ps, const char *path, cfmt_store
  * PRAGMA user_version of one of our stores, 0 for an empty file; CFMT_EFOREIGN for anything else.
  */
 apr_status_t cfmt_store_version(cfmt_store_t *s, apr_int64_t *pversion);
+/* A checkpoint that waits for nobody, under the commit lock; frames in the log and those done. */
+apr_status_t cfmt_sql_checkpoint(cfmt_store_t *s, int restart, int *plog, int *pdone);
 /*
- * Remembers which files are open, for cfmt_store_verify. After the first read: then SQLite has
- * opened the WAL.
+ * CFMT_ENEWER when meta.min_code forbids this program to write. Asked in each transaction, too: the
+ * new program may be started beside the old one, whose handles are open already.
  */
-void cfmt_store_identify(cfmt_store_t *s);
+apr_status_t cfmt_store_allowed(cfmt_store_t *s);
 /* Fills *r with path, status and what the handle knows about it. Returns rv. */
 apr_status_t cfmt_store_explain(cfmt_result_t *r, const cfmt_store_t *s, apr_status_t rv,
                                 apr_pool_t *p);
@@ -82,8 +87,8 @@ apr_status_t cfmt_sql_status(cfmt_store_t *s, int rc);
  */
 sqlite3_stmt *cfmt_sql(cfmt_store_t *s, const char *sql);
 /*
- * Runs a statement that returns no rows of interest; resets it on every path. st may be NULL:
- * CFMT_ESTORE.
+ * Runs a statement that returns no rows of interest; resets it on every path. st may be NULL: why
+ * cfmt_sql failed.
  */
 apr_status_t cfmt_sql_run(cfmt_store_t *s, sqlite3_stmt *st);
 /*
@@ -91,6 +96,8 @@ apr_status_t cfmt_sql_run(cfmt_store_t *s, sqlite3_stmt *st);
  * returns 0.
  */
 int cfmt_sql_row(cfmt_store_t *s, sqlite3_stmt *st, apr_status_t *prv);
+/* First column of the first row; *pv stays as it is when there is none. */
+apr_status_t cfmt_sql_int(cfmt_store_t *s, sqlite3_stmt *st, apr_int64_t *pv);
 /* Leaves a row loop early. */
 void cfmt_sql_done(sqlite3_stmt *st);
 /* For schema, pragmas: text with several statements. */
@@ -98,7 +105,7 @@ apr_status_t cfmt_sql_exec(cfmt_store_t *s, const char *sql);
 
 /*
  * Binding, 1-based. Text must live until the statement ran; NULL binds NULL. Without a statement
- * (cfmt_sql failed) nothing happens, and the run or row that follows says CFMT_ESTORE.
+ * (cfmt_sql failed) nothing happens, and the run or row that follows says why.
  */
 void cfmt_bind_text(sqlite3_stmt *st, int i, const char *text);
 void cfmt_bind_blob(sqlite3_stmt *st, int i, const void *data, apr_size_t len);
@@ -111,6 +118,27 @@ void cfmt_bind_rate(sqlite3_stmt *st, int i, double v);
 const char *cfmt_col_text(sqlite3_stmt *st, int i, apr_pool_t *p);
 apr_int64_t cfmt_col_int(sqlite3_stmt *st, int i);
 double cfmt_col_rate(sqlite3_stmt *st, int i); /* NULL = -1 */
+
+/* ---- files.c --------------------------------------------------------------------------------- */
+
+/* The real path of the directory plus the name. */
+apr_status_t cfmt_files_canonical(const char **pout, const char *path, apr_pool_t *p);
+/* CFMT_ELINK and the like: the files are not to be opened. */
+apr_status_t cfmt_files_check(const char *path, apr_pool_t *p);
+void cfmt_files_expect(cfmt_store_t *s);
+/* The handle is closed. */
+void cfmt_files_forget(const cfmt_store_t *s);
+/*
+ * Remembers which files are open, for cfmt_store_verify. After the first read: then SQLite has
+ * opened the WAL.
+ */
+void cfmt_store_identify(cfmt_store_t *s);
+/*
+ * Under the commit lock, when a file is gone: what only handles of before can still reach, their
+ * log, goes into their database. CFMT_EBUSY: not all of it yet, keep the handle; else
+ * CFMT_EREPLACED.
+ */
+apr_status_t cfmt_store_salvage(cfmt_store_t *s);
 
 /* ---- schema.c -------------------------------------------------------------------------------- */
 

@@ -33,7 +33,8 @@ GOOD = [
     "CfmtDedupe 1d", "CfmtAccountId 9035f53656c247e895c5a6939ae8a0e0",
     "CfmtPrefix 203.0.113.0/24", "CfmtPrefix * withdraw=propose",
     "CfmtPrefix 2001:db8::/32 name=v6 withdraw=auto advertise=auto",
-    "CfmtRetention journal=400d rejected=30d",
+    "CfmtRetention journal=400d rejected=30d", "CfmtRetention JOURNAL=400d",
+    "CfmtPrefix 203.0.113.0/24 idle=CALM",
 ]
 
 
@@ -76,7 +77,7 @@ BAD = [
     ("CfmtRetention bananas=3d", "bananas"),
     ("CfmtRetention journal", "="),
     ("CfmtGroup no-such-group-here",),
-    ("CfmtDb",),
+    ("CfmtDb",), ("CfmtDb .", "file name"), ("CfmtDb state/..", "file name"),
 ]
 
 

@@ -45,6 +45,20 @@ def test_a_replayed_id_is_a_duplicate_whatever_its_body(signing):
                 secret=None).stored("duplicate") == first
 
 
+def test_a_short_dedupe_does_not_open_a_replay(httpd_new):
+    """A signature is good for ten minutes, so its id is remembered as long."""
+    s = httpd_new(secrets=(RAW_SECRET,))
+    s.cfmt = [f"CfmtDb {s.db}", "CfmtSenders 127.0.0.0/8", "CfmtAuth hmac", "CfmtDedupe 1s",
+              f"CfmtSecret FILE:{s.root}/secret/0 LABEL=raw"]
+    s.start()
+    body = attack()
+    h = sign(body, RAW_SECRET, "msg_" + token())
+    first = post(s, body, headers=h, secret=None)
+    first, at = first.stored(), time.monotonic()
+    wait_for(lambda: time.monotonic() > at + 2.1, 5, "two windows of CfmtDedupe")
+    assert post(s, body, headers=h, secret=None).stored("duplicate") == first
+
+
 @pytest.mark.asan
 def test_the_same_body_under_another_id_is_stored(signing):
     s, body = signing["hmac"], attack()

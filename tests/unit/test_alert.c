@@ -225,6 +225,8 @@ static const struct {
     {"{\"requests_per_second\":\"800\",\"max_rate\":\"800.00 rps\"}", -1, -1, 800},
     {"{\"packets_per_second\":-5,\"requests_per_second\":\"many\"}", -1, -1, -1},
     {"{\"packets_per_second\":1e400}", -1, -1, -1},
+    {"{\"megabits_per_second\":1e18}", -1, -1, -1}, /* in range until it is bits */
+    {"{\"megabits_per_second\":\"1e12\",\"max_rate\":\"5 bps\"}", -1, 1e18, -1},
     {"{\"packets_per_second\":1.5e3}", 1500, -1, -1},
 };
 

@@ -253,6 +253,52 @@ START_TEST(a_bad_row_fails_alone)
 }
 END_TEST
 
+static void *submit_bad(void *baton)
+{
+    load_t *l = baton;
+    cfmt_entry_t e = entry("{}");
+
+    e.origin = NULL;
+    l->last = cfmt_commit_submit(l->c, &e, apr_time_from_sec(5));
+    return NULL;
+}
+
+static void *submit_good(void *baton)
+{
+    load_t *l = baton;
+    cfmt_entry_t e = entry("{}");
+
+    l->last = cfmt_commit_submit(l->c, &e, apr_time_from_sec(5));
+    return NULL;
+}
+
+START_TEST(a_bad_row_of_a_batch_takes_nobody_along)
+{
+    static load_t loads[3];
+    cfmt_gauge_t gauge = { .pid = 1 };
+    cfmt_commit_t *c = open_queue(&gauge, -1, 0);
+    cfmt_lock_t *holder;
+    int i;
+
+    ck_assert_int_eq(cfmt_lock_open(&holder, unit_path("cfmt.db.lock"), unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_lock_take(holder, 0), APR_SUCCESS);
+    for (i = 0; i < 3; i++) {
+        loads[i].c = c;
+        pthread_create(&loads[i].thread, NULL, i == 1 ? submit_bad : submit_good, &loads[i]);
+    }
+    while (CFMT_GAUGE_GET(gauge.queued) < 3) {
+        apr_sleep(1000);
+    }
+    cfmt_lock_close(holder);
+    for (i = 0; i < 3; i++) {
+        pthread_join(loads[i].thread, NULL);
+        ck_assert_int_eq(loads[i].last, i == 1 ? CFMT_EINVALID : APR_SUCCESS);
+    }
+    close_queue(c);
+    ck_assert_int_eq(count_rows(), 2);
+}
+END_TEST
+
 START_TEST(a_deleted_store_is_never_answered_as_stored)
 {
     cfmt_gauge_t gauge = { .pid = 1 };
@@ -319,6 +365,7 @@ UNIT_TEST(a_held_commit_lock_ends_in_busy_within_the_deadline)
 UNIT_TEST(a_foreign_writer_is_waited_for_until_the_deadline)
 UNIT_TEST(a_full_queue_refuses_at_once)
 UNIT_TEST(a_bad_row_fails_alone)
+UNIT_TEST(a_bad_row_of_a_batch_takes_nobody_along)
 UNIT_TEST(a_deleted_store_is_never_answered_as_stored)
 UNIT_TEST(after_stop_nothing_is_taken)
 UNIT_TEST(checkpoint_lets_the_wal_start_again)

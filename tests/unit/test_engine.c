@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "cfmt_engine.h"
+#include "kit.h"
 #include "unit.h"
 
 #define BODY \
@@ -172,7 +173,7 @@ START_TEST(a_failure_of_intake_is_over_when_the_leader_can_write)
     g->count = 1;
     g->child[0].pid = (apr_uint32_t)getpid();
     g->child[0].error = CFMT_EBUSY;
-    g->child[0].error_at = apr_time_now();
+    g->child[0].error_at = cfmt_monotonic();
     ck_assert_int_eq(cfmt_store_open(&s, unit_path("cfmt.db"), CFMT_STORE_WRITE, NULL, unit_pool),
                      APR_SUCCESS);
     ck_assert_int_eq(cfmt_store_begin(s, 0), APR_SUCCESS); /* in the way */
@@ -187,7 +188,97 @@ START_TEST(a_failure_of_intake_is_over_when_the_leader_can_write)
 }
 END_TEST
 
+#define YEAR apr_time_from_sec(365 * 24 * 3600)
+
+static apr_int64_t rows(void)
+{
+    cfmt_store_t *s;
+    apr_int64_t n;
+
+    ck_assert_int_eq(cfmt_store_open(&s, unit_path("cfmt.db"), CFMT_STORE_READ, NULL, unit_pool),
+                     APR_SUCCESS);
+    n = kit_int(s, "SELECT count(*) FROM journal WHERE kind = 'delivery'");
+    cfmt_store_close(s);
+    return n;
+}
+
+/* A round at that time plans the next within a minute, and not for at once. */
+static void round_at(cfmt_engine_t *e, apr_time_t at)
+{
+    cfmt_rest_t rest;
+    int i;
+
+    clock_value = at;
+    for (i = 0; i < 4; i++) {
+        ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+        ck_assert_int_ge(rest.until - clock_value, apr_time_from_msec(100));
+        ck_assert_int_le(rest.until - clock_value, apr_time_from_sec(60));
+        clock_value = rest.until;
+    }
+}
+
+/* A year ahead or back: rounds and jobs go on, nothing spins, nothing young is pruned. */
+START_TEST(a_clock_that_jumps_does_no_harm)
+{
+    static const apr_time_t jumps[] = { YEAR, -YEAR, YEAR, 0, -YEAR, 0 };
+    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &fake_clock,
+                                .log = &keeping_log, .settings = apr_table_make(unit_pool, 2) };
+    cfmt_engine_t *e = make_engine();
+    apr_time_t start = clock_value;
+    apr_time_t last;
+    cfmt_store_t *s;
+    unsigned i;
+
+    apr_table_setn((apr_table_t *)conf.settings, "Mode", "observe");
+    apr_table_setn((apr_table_t *)conf.settings, "Retention", "journal=400d rejected=30d");
+    e = cfmt_engine_create(&conf, unit_pool);
+    round_at(e, start);
+    deliver(10);
+    for (i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {
+        last = start + jumps[i] + apr_time_from_sec(i * 60 * 24 * 3600 / 100);
+        round_at(e, last);
+        ck_assert_int_eq(rows(), 10);
+        ck_assert_int_eq(cfmt_store_open(&s, unit_path("cfmt.db"), CFMT_STORE_READ, NULL,
+                                         unit_pool), APR_SUCCESS);
+        ck_assert_int_eq(kit_int(s, "SELECT value = (SELECT max(id) FROM journal) FROM meta"
+                                    " WHERE name = 'cursor'"), 1);
+        /* retention runs by the clock that is, not by the one that was */
+        ck_assert_int_ge(kit_int(s, "SELECT last_at FROM job WHERE name = 'retention'"), last);
+        cfmt_store_close(s);
+    }
+    ck_assert_ptr_null(strstr(log_text, "CFMT0407"));
+}
+END_TEST
+
+/* Without a delivery that would tell: health must not say ok while nothing can be written. */
+START_TEST(the_leaders_trouble_is_seen_in_health)
+{
+    cfmt_gauges_t *g = apr_pcalloc(unit_pool, cfmt_gauges_size(1));
+    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &fake_clock, .gauges = g };
+    cfmt_engine_t *e = make_engine();
+    cfmt_gauge_sum_t sum;
+    cfmt_store_t *s;
+    cfmt_rest_t rest;
+
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_store_open(&s, unit_path("cfmt.db"), CFMT_STORE_WRITE, NULL, unit_pool),
+                     APR_SUCCESS);
+    kit_sql(s, "UPDATE meta SET value = 999 WHERE name = 'min_code'");
+    e = cfmt_engine_create(&conf, unit_pool);
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), CFMT_ENEWER);
+    cfmt_gauges_sum(&sum, g);
+    ck_assert_int_eq(sum.trouble, CFMT_ENEWER);
+    kit_sql(s, "UPDATE meta SET value = 1 WHERE name = 'min_code'");
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    cfmt_gauges_sum(&sum, g);
+    ck_assert_int_eq(sum.trouble, APR_SUCCESS);
+    cfmt_store_close(s);
+}
+END_TEST
+
 UNIT_SUITE_BEGIN(engine)
+UNIT_TEST(a_clock_that_jumps_does_no_harm)
+UNIT_TEST(the_leaders_trouble_is_seen_in_health)
 UNIT_TEST(a_failure_of_intake_is_over_when_the_leader_can_write)
 UNIT_TEST(makes_a_missing_store_and_projects_to_the_head)
 UNIT_TEST(a_deleted_store_is_made_anew_without_help)

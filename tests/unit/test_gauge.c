@@ -50,21 +50,21 @@ START_TEST(totals_count_the_living)
     cfmt_gauge_sum_t sum;
 
     g->child[0] = (cfmt_gauge_t){
-        .pid = (apr_uint32_t)getpid(), .queued = 2, .rows = 10, .commit_at = 100
+        .pid = (apr_uint32_t)getpid(), .queued = 2, .rows = 10, .commit_at = 7, .worked_at = 100
     };
-    g->child[1] = (cfmt_gauge_t){ .pid = dead_pid(), .queued = 7, .rows = 5, .commit_at = 50,
+    g->child[1] = (cfmt_gauge_t){ .pid = dead_pid(), .queued = 7, .rows = 5, .worked_at = 50,
                                   .error = CFMT_EIO, .error_at = 200 };
     cfmt_gauges_sum(&sum, g);
     ck_assert_int_eq(sum.children, 1);
     ck_assert_int_eq(sum.queued, 2);   /* nobody waits in a dead process */
     ck_assert_int_eq(sum.rows, 15);    /* what it stored is stored */
     ck_assert_int_eq(sum.error, APR_SUCCESS);
-    ck_assert_int_eq(sum.commit_at, 100);
+    ck_assert_int_eq(sum.commit_at, 7);
     g->child[0].error = CFMT_EFULL;
     g->child[0].error_at = 150;
     cfmt_gauges_sum(&sum, g);
     ck_assert_int_eq(sum.error, CFMT_EFULL);
-    g->child[2] = (cfmt_gauge_t){ .pid = (apr_uint32_t)getpid(), .commit_at = 160 };
+    g->child[2] = (cfmt_gauge_t){ .pid = (apr_uint32_t)getpid(), .worked_at = 160 };
     cfmt_gauges_sum(&sum, g);
     ck_assert_int_eq(sum.error, APR_SUCCESS); /* a later commit elsewhere: the store works */
 }

@@ -100,6 +100,8 @@ START_TEST(leader_late)
     expect_ok();
     facts.heartbeat.at = NOW - CFMT_LEADER_LATE - 1;
     expect_only("leader", CFMT_HEALTH_FAILING);
+    facts.heartbeat.at = NOW + CFMT_LEADER_LATE + 1; /* of before the clock was set back */
+    expect_only("leader", CFMT_HEALTH_FAILING);
     facts.started_at = NOW; /* the file is from before the start */
     expect_only("leader", CFMT_HEALTH_DEGRADED);
 }

@@ -176,7 +176,34 @@ START_TEST(bytes_come_back_as_they_came)
 }
 END_TEST
 
+START_TEST(large_bodies_are_read_in_parts)
+{
+    apr_size_t len = 600 * 1024;
+    char *body = apr_pcalloc(unit_pool, len);
+    cfmt_entry_t e = { .kind = "delivery", .origin = "o", .body = body, .len = len, .binary = 1 };
+    cfmt_store_t *s;
+    apr_array_header_t *r;
+    int i;
+
+    ck_assert_int_eq(cfmt_prepare_store(unit_path("large.db"), NULL, 0, NULL, unit_pool),
+                     APR_SUCCESS);
+    ck_assert_int_eq(cfmt_store_open(&s, unit_path("large.db"), CFMT_STORE_WRITE, NULL, unit_pool),
+                     APR_SUCCESS);
+    ck_assert_int_eq(cfmt_store_begin(s, 0), APR_SUCCESS);
+    for (i = 0; i < 3; i++) {
+        ck_assert_int_eq(cfmt_journal_append(s, &e), APR_SUCCESS);
+    }
+    ck_assert_int_eq(cfmt_store_commit(s), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_journal_read(s, 0, 100, &r, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(r->nelts, 2);
+    ck_assert_int_eq(cfmt_journal_read(s, 2, 100, &r, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(r->nelts, 1);
+    cfmt_store_close(s);
+}
+END_TEST
+
 UNIT_SUITE_BEGIN(journal)
+UNIT_TEST(large_bodies_are_read_in_parts)
 UNIT_TEST(a_repeat_is_a_small_row_that_refers_to_the_first)
 UNIT_TEST(window_body_slot_and_tag_decide)
 UNIT_TEST(test_messages_are_never_duplicates)

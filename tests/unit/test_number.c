@@ -66,7 +66,7 @@ static const rate_row_t rates[] = {
     {"12 kpps", 12000}, {"12 Kpps", 12000}, {"5 Mbps", 5e6}, {"1.2e6", 1.2e6}, {"1.2E+6", 1.2e6},
     {"25e-1", 2.5}, {"3 Tbit/s", 3e12}, {"3 bits/s", 3}, {"7 packets/s", 7}, {"7 kpackets/s", 7000},
     {"1.5M", 1.5e6}, {" 42 pps ", 42}, {"0.0001", 0.0001}, {"1e-400", 0}, {"0e9999", 0},
-    {"1e308", 1e308}, {"1e309", -1}, {"1e99999", -1}, {"1e4294967296", -1}, {"1e308 kpps", -1},
+    {"1e18", 1e18}, {"1.01e18", -1}, {"1e309", -1}, {"1e99999", -1}, {"1e4294967296", -1}, {"1e308 kpps", -1},
     {"", -1}, {"pps", -1}, {"-1", -1}, {"+1", -1}, {".5", -1}, {"5.", -1}, {"5. pps", -1},
     {"1.2.3", -1}, {"1e", -1}, {"1e+", -1}, {"1,5", -1}, {"1,200 pps", -1}, {"nan", -1},
     {"inf", -1}, {"0x10", -1}, {"5 MB/s", -1}, {"5 mbps", -1}, {"5 kk", -1}, {"5 pps x", -1},
@@ -96,9 +96,9 @@ START_TEST(test_rate_long)
     memset(digits, '9', sizeof(digits) - 1);
     digits[sizeof(digits) - 1] = '\0';
     ck_assert_int_eq(cfmt_rate_parse(&v, digits), CFMT_EINVALID);
-    digits[300] = '\0';
+    digits[17] = '\0';
     ck_assert_int_eq(cfmt_rate_parse(&v, digits), APR_SUCCESS);
-    ck_assert(v > 0.99e300 && v < 1.01e300);
+    ck_assert(v > 0.99e17 && v < 1.01e17);
     digits[1] = '.';
     ck_assert_int_eq(cfmt_rate_parse(&v, digits), APR_SUCCESS);
     ck_assert(v > 9.99 && v < 10.01);

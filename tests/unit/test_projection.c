@@ -484,6 +484,38 @@ START_TEST(test_codec)
 }
 END_TEST
 
+/* Counts that overflow when attacks are joined, rates that are none. */
+START_TEST(test_codec_refuses)
+{
+    static const struct {
+        const char *member, *value;
+        apr_status_t rv;
+    } rows[] = {
+        {"\"episodes\":", "1000000000", APR_SUCCESS},
+        {"\"episodes\":", "2147483648", CFMT_EINVALID},
+        {"\"open\":", "-1", CFMT_EINVALID},
+        {"\"events\":", "9223372036854775807", CFMT_EINVALID},
+        {"\"events\":", "-1", CFMT_EINVALID},
+        {"\"pps_bits\":", "9218868437227405312", CFMT_EINVALID}, /* infinity */
+        {"\"rps_bits\":", "9221120237041090560", CFMT_EINVALID}, /* not a number */
+    };
+    const char *json, *at;
+    cfmt_attack_t a;
+    apr_size_t i;
+
+    cfmt_attack_init(&a, "a", unit_pool);
+    json = cfmt_attack_encode(&a, unit_pool);
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        at = strstr(json, rows[i].member);
+        ck_assert(at != NULL);
+        at += strlen(rows[i].member);
+        at = apr_pstrcat(unit_pool, apr_pstrmemdup(unit_pool, json, (apr_size_t)(at - json)),
+                         rows[i].value, at + strcspn(at, ",}"), NULL);
+        ck_assert_msg(cfmt_attack_decode(&a, "a", at, unit_pool) == rows[i].rv, "%s", at);
+    }
+}
+END_TEST
+
 /* ---- failures -------------------------------------------------------------------------------- */
 
 static apr_status_t one_step(cfmt_projector_t *pr, cfmt_store_t *s, int limit, int *pdone)
@@ -779,6 +811,7 @@ UNIT_SUITE_BEGIN(projection)
     UNIT_TEST(test_prefixes)
     UNIT_TEST(test_unreadable)
     UNIT_TEST(test_codec)
+    UNIT_TEST(test_codec_refuses)
     UNIT_TEST(test_failed_write)
     UNIT_TEST(test_moved)
     UNIT_TEST(test_stolen)

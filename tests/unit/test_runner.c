@@ -3,6 +3,7 @@
  */
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
@@ -77,6 +78,35 @@ START_TEST(leads_projects_and_stops)
 }
 END_TEST
 
+static apr_time_t clock_offset;
+
+static apr_time_t jumping_now(void *baton)
+{
+    (void)baton;
+    return apr_time_now() + __atomic_load_n(&clock_offset, __ATOMIC_RELAXED);
+}
+
+/* It plans to try a broken store again in 5 s, and then those 5 s are an hour away. */
+START_TEST(a_clock_set_back_delays_nothing)
+{
+    static const cfmt_clock_t clock = { .now = jumping_now };
+    apr_table_t *settings = apr_table_make(unit_pool, 1);
+    cfmt_runner_conf_t conf = { .engine = { .db = unit_path("cfmt.db"), .settings = settings,
+                                            .clock = &clock }, .wake_fd = -1 };
+    cfmt_runner_t *r;
+
+    apr_table_setn(settings, "Mode", "observe");
+    ck_assert_int_eq(mkdir(unit_path("cfmt.db"), 0700), 0); /* no store can be here */
+    ck_assert_int_eq(cfmt_runner_start(&r, &conf), APR_SUCCESS);
+    WAIT_UNTIL(cfmt_runner_leads(r));
+    apr_sleep(apr_time_from_msec(50));
+    rmdir(unit_path("cfmt.db"));
+    __atomic_store_n(&clock_offset, -apr_time_from_sec(3600), __ATOMIC_RELAXED);
+    WAIT_UNTIL(head_is_projected());
+    ck_assert_int_eq(cfmt_runner_stop(r, apr_time_from_sec(3)), APR_SUCCESS);
+}
+END_TEST
+
 START_TEST(hears_another_process_within_a_second_or_so)
 {
     cfmt_runner_t *r = start(-1);
@@ -135,6 +165,7 @@ END_TEST
 
 UNIT_SUITE_BEGIN(runner)
 UNIT_TEST(leads_projects_and_stops)
+UNIT_TEST(a_clock_set_back_delays_nothing)
 UNIT_TEST(hears_another_process_within_a_second_or_so)
 UNIT_TEST(one_leads_and_the_next_takes_over)
 UNIT_TEST(a_deleted_leader_file_is_noticed)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
@@ -140,6 +141,23 @@ START_TEST(newer_schema_is_read_and_written_as_it_says)
 }
 END_TEST
 
+/* The new program was started beside this one, whose handle is open. */
+START_TEST(an_open_handle_obeys_min_code_too)
+{
+    cfmt_store_t *s;
+
+    prepare();
+    ck_assert_int_eq(cfmt_store_open(&s, db(), CFMT_STORE_WRITE, NULL, unit_pool), APR_SUCCESS);
+    foreign_sql("UPDATE meta SET value=999 WHERE name='min_code'");
+    ck_assert_int_eq(cfmt_store_begin(s, 0), CFMT_ENEWER);
+    ck_assert_int_eq(cfmt_store_probe(s, 1, 0), CFMT_ENEWER);
+    foreign_sql("UPDATE meta SET value=1 WHERE name='min_code'"); /* the lock is free */
+    ck_assert_int_eq(cfmt_store_begin(s, 0), APR_SUCCESS);
+    cfmt_store_rollback(s);
+    cfmt_store_close(s);
+}
+END_TEST
+
 START_TEST(links_are_refused)
 {
     prepare();
@@ -213,6 +231,88 @@ START_TEST(no_commit_into_files_that_are_gone)
     void (*const changes[])(void) = { delete_db, replace_db, delete_wal, delete_lock };
 
     replaced_by(changes[_i]);
+}
+END_TEST
+
+static apr_status_t append_one(cfmt_store_t *s)
+{
+    cfmt_entry_t e = { .kind = "delivery", .origin = "o", .body = "{}", .len = 2 };
+    apr_status_t rv = cfmt_store_begin(s, apr_time_from_sec(1));
+
+    if (rv == APR_SUCCESS) {
+        ck_assert_int_eq(cfmt_journal_append(s, &e), APR_SUCCESS);
+        rv = cfmt_store_commit(s);
+    }
+    return rv;
+}
+
+/* Forked before this process has a handle: SQLite must not cross a fork. */
+static pid_t start_other(int *pgo)
+{
+    int fds[2];
+    char c;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe(fds), 0);
+    pid = fork();
+    if (pid == 0) {
+        cfmt_store_t *s;
+
+        close(fds[1]);
+        (void)!read(fds[0], &c, 1); /* ends when the parent closes it */
+        _exit(cfmt_store_open(&s, db(), CFMT_STORE_WRITE, NULL, unit_pool) == APR_SUCCESS
+              && append_one(s) == APR_SUCCESS ? 0 : 1);
+    }
+    close(fds[0]);
+    *pgo = fds[1];
+    return pid;
+}
+
+START_TEST(a_deleted_index_does_not_split_the_store)
+{
+    apr_int64_t head;
+    cfmt_store_t *a, *b;
+    int go, status;
+    pid_t pid;
+
+    prepare();
+    pid = start_other(&go);
+    ck_assert_int_eq(cfmt_store_open(&a, db(), CFMT_STORE_WRITE, NULL, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(append_one(a), APR_SUCCESS);
+    unlink(unit_path("cfmt.db-shm"));
+    close(go);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(append_one(a), CFMT_EREPLACED); /* it would overwrite the other's row */
+    /* beside the old handle SQLite gives the old index to a new one, too */
+    ck_assert_int_eq(cfmt_store_open(&b, db(), CFMT_STORE_WRITE, NULL, unit_pool), CFMT_EREPLACED);
+    cfmt_store_close(a);
+    ck_assert_int_eq(cfmt_store_open(&a, db(), CFMT_STORE_WRITE, NULL, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(append_one(a), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_journal_head(a, &head), APR_SUCCESS);
+    ck_assert_int_eq(head, 3);
+    cfmt_store_close(a);
+}
+END_TEST
+
+/* 0: the log was deleted; 1: the database was moved away and the log was left behind. */
+START_TEST(what_only_the_old_log_has_is_saved)
+{
+    const char *path = _i ? unit_path("old.db") : db();
+    apr_int64_t head;
+    cfmt_store_t *s;
+
+    prepare();
+    ck_assert_int_eq(cfmt_store_open(&s, db(), CFMT_STORE_WRITE, NULL, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(append_one(s), APR_SUCCESS);
+    ck_assert_int_eq(_i ? rename(db(), path) : unlink(unit_path("cfmt.db-wal")), 0);
+    ck_assert_int_eq(append_one(s), CFMT_EREPLACED);
+    cfmt_store_close(s);
+    ck_assert_int_eq(access(unit_path("cfmt.db-wal"), F_OK), -1); /* of no other database */
+    ck_assert_int_eq(cfmt_store_open(&s, path, CFMT_STORE_WRITE, NULL, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_journal_head(s, &head), APR_SUCCESS);
+    ck_assert_int_eq(head, 1);
+    cfmt_store_close(s);
 }
 END_TEST
 
@@ -294,10 +394,13 @@ UNIT_TEST(a_restored_file_gets_its_journal_mode_back)
 UNIT_TEST(missing_and_foreign)
 UNIT_TEST(not_a_database)
 UNIT_TEST(newer_schema_is_read_and_written_as_it_says)
+UNIT_TEST(an_open_handle_obeys_min_code_too)
 UNIT_TEST(links_are_refused)
 UNIT_TEST(side_files_that_are_links_are_refused)
 UNIT_TEST(a_database_of_another_owner_is_refused)
     tcase_add_loop_test(tc, no_commit_into_files_that_are_gone, 0, 4);
+UNIT_TEST(a_deleted_index_does_not_split_the_store)
+    tcase_add_loop_test(tc, what_only_the_old_log_has_is_saved, 0, 2);
 UNIT_TEST(directory_is_made_by_rules)
 UNIT_TEST(data_version_tells_of_others)
 UNIT_TEST(integrity_finds_damage)

@@ -216,7 +216,7 @@ static int say_result(const ctl_t *ctl, const cfmt_attack_row_t *a, apr_int64_t 
 
 static int close_attack(const ctl_t *ctl, cfmt_store_t *s)
 {
-    cfmt_attack_row_t a;
+    cfmt_attack_row_t a = { .state = "" };
     apr_int64_t row = 0;
     apr_status_t rv;
     int code, caught_up = catch_up(ctl, s);

@@ -147,17 +147,18 @@ static int take_option(ctl_t *ctl, unsigned bit, const char *value)
 
 static void build(struct option *longs, char *letters)
 {
+    const ctl_option_t *o;
     int i;
 
     *letters++ = ':'; /* a missing value is told apart from an unknown option */
-    for (i = 0; ctl_options[i].name && i < OPTIONS_MAX - 1; i++) {
-        longs[i].name = ctl_options[i].name;
-        longs[i].has_arg = ctl_options[i].operand ? required_argument : no_argument;
+    for (o = ctl_options, i = 0; i < OPTIONS_MAX - 1 && o->name; o++, i++) {
+        longs[i].name = o->name;
+        longs[i].has_arg = o->operand ? required_argument : no_argument;
         longs[i].flag = NULL;
         longs[i].val = LONG_BASE + i;
-        if (ctl_options[i].letter) {
-            *letters++ = ctl_options[i].letter;
-            if (ctl_options[i].operand) {
+        if (o->letter) {
+            *letters++ = o->letter;
+            if (o->operand) {
                 *letters++ = ':';
             }
         }

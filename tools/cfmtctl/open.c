@@ -153,7 +153,8 @@ static const trouble_t troubles[] = {
     { .status = CFMT_EOLDER, .id = CFMT_ID(0721), .code = CTL_UNAVAILABLE,
       .text = "not migrated to this version yet: restart httpd, which does it" },
     { .status = CFMT_ECORRUPT, .id = CFMT_ID(0723), .code = CTL_UNAVAILABLE,
-      .text = "damaged: see 'cfmtctl db check --full', stop httpd, keep a copy, restore a backup" },
+      .text = "damaged, or no database at all: is it the file that CfmtDb names? If so, see"
+              " 'cfmtctl db check --full', stop httpd, keep a copy, restore a backup" },
     { .status = CFMT_EBUSY, .id = CFMT_ID(0724), .code = CTL_UNAVAILABLE,
       .text = "locked by another program: try again; if it stays, 'fuser -v' on the file names"
               " it" },

@@ -3,6 +3,7 @@
  * JSON, from one description of their columns. No byte from outside reaches a terminal unescaped.
  */
 #include <ctype.h>
+#include <math.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -190,12 +191,24 @@ static const char *json_time(apr_time_t t, apr_pool_t *p)
     return t ? ctl_json_string(p, cfmt_time_format(p, t)) : "null";
 }
 
-/* Whole numbers as such; LC_NUMERIC is never set, so the point is a point. */
+/*
+ * Whole numbers as such, huge ones with an exponent: APR writes zeros from 80 digits on, so it is
+ * the C library that writes them; LC_NUMERIC is never set, so the point is a point.
+ */
 static const char *json_rate(double v, apr_pool_t *p)
 {
-    int whole = v > 1e15 || v == (double)(apr_int64_t)v;
+    char text[64];
 
-    return v < 0 ? "null" : apr_psprintf(p, whole ? "%.0f" : "%.3f", v);
+    if (!isfinite(v) || v < 0) {
+        return "null";
+    }
+    if (v > 1e15) {
+        snprintf(text, sizeof(text), "%.17g", v);
+    }
+    else {
+        snprintf(text, sizeof(text), v == (double)(apr_int64_t)v ? "%.0f" : "%.3f", v);
+    }
+    return apr_pstrdup(p, text);
 }
 
 #define FIELD(row, column, type) \
@@ -401,7 +414,7 @@ static void put_line(const ctl_out_t *out, const char *const *cells)
     int i, last = last_column(out->list), room = terminal_width();
     int limited = room > 0;
 
-    for (i = 0; i <= last; i++) {
+    for (i = 0; i <= last && out->list->columns[i].name; i++) {
         if (out->list->columns[i].in_table) {
             room -= put_cell(&out->list->columns[i], cells[i], out->width[i], i == last,
                              limited ? room : 0);

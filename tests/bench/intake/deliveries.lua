@@ -1,7 +1,9 @@
 -- wrk's side of tests/bench/intake: deliveries of 1.5 KB, each with ids of its own and ts = now.
+-- Arguments: name of the run, secret, "fresh" or "same" (one body again and again), "keep" or "close".
 local threads = 0
 local head, middle, tail
 local serial = 0
+local same
 
 function setup(thread)
    thread:set("number", threads)
@@ -9,7 +11,7 @@ function setup(thread)
 end
 
 function init(args)
-   local run, secret = args[1], args[2]
+   local run, secret, close = args[1], args[2], args[4] == "close"
    local a = '{"account_id":"9035f53656c247e895c5a6939ae8a0e0","alert_correlation_id":"'
    local b = '","alert_event":"ALERT_STATE_EVENT_START","alert_type":"advanced_ddos_attack_l4_alert","data":{' ..
       '"account_name":"Example Networks","account_tag":"9035f53656c247e895c5a6939ae8a0e0","action":"drop",' ..
@@ -32,15 +34,23 @@ function init(args)
    text = string.sub(text, 1, 1536 - fixed)
    head = "POST /webhook/cloudflare HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" ..
       "User-Agent: Cloudflare-Webhooks\r\ncf-webhook-auth: " .. secret .. "\r\nContent-Length: " ..
-      (fixed + #text) .. "\r\n\r\n" .. a .. ids
+      (fixed + #text) .. (close and "\r\nConnection: close" or "") .. "\r\n\r\n" .. a .. ids
    middle = b .. ids
    tail = { c .. text .. d, e }
+   same = args[3] == "same" and whole()
+end
+
+function whole()
+   local id = string.format("%014x", serial)
+   return head .. id .. middle .. id .. tail[1] .. os.time() .. tail[2]
 end
 
 function request()
+   if same then
+      return same
+   end
    serial = serial + 1
-   local id = string.format("%014x", serial)
-   return head .. id .. middle .. id .. tail[1] .. os.time() .. tail[2]
+   return whole()
 end
 
 function done(summary, latency, requests)
