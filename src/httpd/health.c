@@ -1,12 +1,11 @@
 /*
  * Handler cfmt-health: gathers the facts, lets src/engine/health.c judge, answers JSON. It shares
- * no lock with intake and never waits long: whoever does not get the read handle in time answers
+ * no lock with intake and never waits long: whoever does not get to read in time answers
  * from the facts of the last reading.
  */
 #include "httpd_cfmt.h"
 
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <ap_mpm.h>
 #include <apr_strings.h>
@@ -23,79 +22,42 @@ typedef struct reading_t {
 } reading_t;
 
 static struct {
-    apr_thread_mutex_t *handle; /* held while reading: maybe long */
-    apr_pool_t *pool;           /* the handle's, its own */
-    cfmt_store_t *store;
-    int lasting;                /* the handle may be kept */
-    apr_thread_mutex_t *copy;   /* held for a copy only */
+    apr_thread_mutex_t *mutex; /* held while reading: maybe long */
+    apr_pool_t *pool;          /* of a reading */
+    apr_thread_mutex_t *copy;  /* held for a copy only */
     reading_t last;
 } reader;
 
-/* ---- the read handle ------------------------------------------------------------------------- */
-
-static apr_status_t close_reader(void *unused)
-{
-    (void)unused;
-    if (apr_thread_mutex_timedlock(reader.handle, HANDLE_WAIT) == APR_SUCCESS) {
-        cfmt_store_close(reader.store);
-        reader.store = NULL;
-        apr_thread_mutex_unlock(reader.handle);
-    }
-    return APR_SUCCESS;
-}
+/* ---- reading the store ------------------------------------------------------------------------ */
 
 void cfmt_health_init(apr_pool_t *pchild)
 {
     reader.last.status = CFMT_EBUSY;
-    if (apr_thread_mutex_create(&reader.handle, APR_THREAD_MUTEX_TIMED, pchild) != APR_SUCCESS
+    if (apr_thread_mutex_create(&reader.mutex, APR_THREAD_MUTEX_TIMED, pchild) != APR_SUCCESS
         || apr_thread_mutex_create(&reader.copy, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS
         || apr_pool_create_unmanaged_ex(&reader.pool, NULL, NULL) != APR_SUCCESS) {
-        reader.handle = NULL;
+        reader.mutex = NULL;
         return;
     }
     apr_pool_tag(reader.pool, "cfmt_health");
-    apr_pool_pre_cleanup_register(pchild, NULL, close_reader);
 }
 
 /*
- * All SQLite connections of a process share one -shm. Opened where it could not be written, it
- * would stay read-only for the committer, too, for as long as this handle lives.
+ * Under the mutex. Opened for each reading: all SQLite connections of a process share one
+ * -shm, so a handle that idles here would keep a deleted one, or one that could only be read, for the
+ * committer, too.
  */
-static int can_last(const char *db, apr_pool_t *p)
-{
-    return access(apr_pstrcat(p, db, "-shm", NULL), W_OK) == 0;
-}
-
-/* Under the handle's mutex. */
-static apr_status_t ensure_store(const cfmt_generation_t *g)
-{
-    apr_status_t rv;
-
-    if (reader.store && cfmt_store_verify(reader.store) != APR_SUCCESS) {
-        cfmt_store_close(reader.store);
-        reader.store = NULL;
-    }
-    if (reader.store) {
-        return APR_SUCCESS;
-    }
-    apr_pool_clear(reader.pool);
-    reader.lasting = can_last(cfmt_config_db(g->conf), reader.pool);
-    rv = cfmt_store_open(&reader.store, cfmt_config_db(g->conf), CFMT_STORE_GLANCE, NULL,
-                         reader.pool);
-    return rv;
-}
-
 static void read_store(const cfmt_generation_t *g)
 {
     reading_t now = { .rows_at = apr_time_now() };
+    cfmt_store_t *store;
 
-    now.status = ensure_store(g);
+    apr_pool_clear(reader.pool);
+    now.status = cfmt_store_open(&store, cfmt_config_db(g->conf), CFMT_STORE_GLANCE, NULL,
+                                 reader.pool);
     if (now.status == APR_SUCCESS) {
-        now.status = cfmt_query_health(reader.store, &now.rows);
-        if (now.status != APR_SUCCESS || !reader.lasting) { /* a new one is the better start */
-            cfmt_store_close(reader.store);
-            reader.store = NULL;
-        }
+        now.status = cfmt_query_health(store, &now.rows);
+        cfmt_store_close(store);
     }
     apr_thread_mutex_lock(reader.copy);
     if (now.status == APR_SUCCESS) {
@@ -109,13 +71,13 @@ static void read_store(const cfmt_generation_t *g)
 
 static void get_reading(reading_t *out, const cfmt_generation_t *g)
 {
-    if (!reader.handle) {
+    if (!reader.mutex) {
         *out = (reading_t){ .status = CFMT_ESTOPPED };
         return;
     }
-    if (apr_thread_mutex_timedlock(reader.handle, HANDLE_WAIT) == APR_SUCCESS) {
+    if (apr_thread_mutex_timedlock(reader.mutex, HANDLE_WAIT) == APR_SUCCESS) {
         read_store(g);
-        apr_thread_mutex_unlock(reader.handle);
+        apr_thread_mutex_unlock(reader.mutex);
     }
     apr_thread_mutex_lock(reader.copy);
     *out = reader.last;

@@ -82,6 +82,15 @@ START_TEST(store_that_cannot_be_written)
 }
 END_TEST
 
+START_TEST(store_that_the_leader_cannot_use)
+{
+    facts.gauges.trouble = CFMT_ENEWER; /* and nobody delivers, so nothing else tells */
+    expect_only("store", CFMT_HEALTH_FAILING);
+    ck_assert_ptr_nonnull(strstr(reason(0)->text, cfmt_status_name(CFMT_ENEWER)));
+    ck_assert_int_eq(cfmt_health_store_status(&facts), CFMT_ENEWER);
+}
+END_TEST
+
 START_TEST(leader_missing)
 {
     facts.has_heartbeat = 0;
@@ -199,6 +208,7 @@ Suite *suite_health(void)
     tcase_add_test(tc, nothing_wrong);
     tcase_add_test(tc, store_that_cannot_be_read);
     tcase_add_test(tc, store_that_cannot_be_written);
+    tcase_add_test(tc, store_that_the_leader_cannot_use);
     tcase_add_test(tc, leader_missing);
     tcase_add_test(tc, leader_late);
     tcase_add_test(tc, projection_behind);
