@@ -28,7 +28,7 @@ static struct {
     reading_t last;
 } reader;
 
-/* ---- reading the store ------------------------------------------------------------------------ */
+/* ---- reading the store ----------------------------------------------------------------------- */
 
 void cfmt_health_init(apr_pool_t *pchild)
 {
@@ -44,8 +44,8 @@ void cfmt_health_init(apr_pool_t *pchild)
 
 /*
  * Under the mutex. Opened for each reading: all SQLite connections of a process share one
- * -shm, so a handle that idles here would keep a deleted one, or one that could only be read, for the
- * committer, too.
+ * -shm, so a handle that idles here would keep a deleted one, or one that could only be read, for
+ * the committer, too.
  */
 static void read_store(const cfmt_generation_t *g)
 {

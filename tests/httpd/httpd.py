@@ -1,7 +1,9 @@
 """A real httpd with its own ServerRoot, ports and state, and its error log as an oracle."""
+import errno
 import glob
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -36,9 +38,18 @@ def wait_for(condition, limit, what):
 
 
 def free_port(host="127.0.0.1"):
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    """Below the ports that the kernel gives to clients: a server that was killed must get its own again."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        low = int(f.read().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(10000, low) if low > 12000 else 0
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
+            try:
+                s.bind((host, port))
+                return s.getsockname()[1]
+            except OSError as e:
+                if e.errno != errno.EADDRINUSE:
+                    raise
 
 
 def unprivileged():
