@@ -218,7 +218,8 @@ def summarize(s, a, b, children):
         "touched": sum(r["touched"] for r in b),
     }
     if a:
-        out.update(base_per_s=round(median(a, "rate")), ratio=round(median(b, "rate") / median(a, "rate"), 3),
+        out.update(base_per_s=round(median(a, "rate")),
+                   ratio=round(median(b, "rate") / max(1, median(a, "rate")), 3),
                    base_p99_ms=round(median(a, "p99") / 1000, 3), base_cpu_us=round(median(a, "cpu") * 1e6))
     return out
 
@@ -245,11 +246,13 @@ def results_of(bench):
     return found
 
 
-COLUMNS = [("scenario", "SCENARIO"), ("base_per_s", "BASE/S"), ("stored_per_s", "STORED/S"), ("ratio", "RATIO"),
-           ("p50_ms", "P50_MS"), ("p99_ms", "P99_MS"), ("max_ms", "MAX_MS"), ("max_probe_ms", "PROBE_MS"),
-           ("sync_ms", "SYNC_MS"), ("base_p99_ms", "BASE_P99"), ("syncs", "SYNCS"), ("cpu_us", "CPU_US"),
-           ("base_cpu_us", "BASE_CPU"), ("ok", "ANSWERS"), ("rows", "ROWS"), ("rows_per_child", "PER_CHILD"),
-           ("connections_per_child", "CONNS"), ("errors", "ERRORS")]
+COLUMNS = [
+    ("scenario", "SCENARIO"), ("base_per_s", "BASE/S"), ("stored_per_s", "STORED/S"), ("ratio", "RATIO"),
+    ("p50_ms", "P50_MS"), ("p99_ms", "P99_MS"), ("max_ms", "MAX_MS"), ("max_probe_ms", "PROBE_MS"),
+    ("sync_ms", "SYNC_MS"), ("base_p99_ms", "BASE_P99"), ("syncs", "SYNCS"), ("cpu_us", "CPU_US"),
+    ("base_cpu_us", "BASE_CPU"), ("ok", "ANSWERS"), ("rows", "ROWS"), ("rows_per_child", "PER_CHILD"),
+    ("connections_per_child", "CONNS"), ("errors", "ERRORS"),
+]
 
 
 def print_table(lines, left=0):
@@ -302,15 +305,15 @@ def names(text):
     wanted = text.split(",")
     for name in wanted:
         if name not in known:
-            raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(s.name for s in SCENARIOS)}")
+            raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(sorted(known))}")
     return wanted
 
 
 def parse():
     p = argparse.ArgumentParser(
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Stored deliveries per second of mod_cfmt beside a handler that reads the body and answers\n"
-        "200, interleaved in one run; medians of the rounds. Then what must be reached, line by line.\n"
+        description="Stored deliveries per second of mod_cfmt beside a handler that reads the body and\n"
+        "answers 200, interleaved in one run; medians of the rounds. Then what must be reached.\n"
         "Exit status 0: measured, whatever the figures; 1: a run was broken (an error, or rows that do\n"
         "not fit the answers).",
         epilog="scenarios:\n" + "\n".join(f"  {s.name:11} {s.text}" for s in SCENARIOS))
@@ -337,7 +340,8 @@ def choose_directory(args):
         tempfile.tempdir = os.path.realpath(args.dir)
     kind = filesystem(tempfile.gettempdir())
     if kind in ("tmpfs", "ramfs"):
-        sys.exit(f"bench: {tempfile.gettempdir()} is {kind}, where a sync costs nothing: give --dir on a disk")
+        sys.exit(f"bench: {tempfile.gettempdir()} is {kind}, where a sync costs nothing:"
+                 " give --dir on a disk")
 
 
 def chosen(args):
@@ -368,7 +372,7 @@ def main():
     choose_directory(args)
     scenarios = chosen(args)
     on_signals(stop)
-    signal.alarm(int(600 + len(scenarios) * args.rounds * args.seconds * 10 + (3600 if args.long else 0)))
+    signal.alarm(600 + len(scenarios) * args.rounds * args.seconds * 10 + 3600 * args.long)
     begin = time.time()
     bench = Bench(args, scenarios)
     try:
