@@ -98,7 +98,7 @@ int cfmt_store_wal_pages(const cfmt_store_t *s);
 /* One small durable write: does the store take a commit now? */
 apr_status_t cfmt_store_probe(cfmt_store_t *s, apr_time_t now, apr_interval_time_t timeout);
 
-#define CFMT_WAL_CHECKPOINT_PAGES 1000  /* the leader checkpoints from here */
+#define CFMT_WAL_CHECKPOINT_PAGES 500   /* the leader checkpoints from here */
 #define CFMT_WAL_RESTART_PAGES 16384    /* 64 MiB: whoever commits checkpoints */
 
 /*

@@ -9,11 +9,13 @@
 
 #include "engine_private.h"
 
-#define SPACING apr_time_from_msec(100) /* between the starts of two rounds */
+#define SPACING apr_time_from_msec(50) /* between the starts of two rounds */
 /* of projecting in one round: the heartbeat must not wait */
 #define BUDGET apr_time_from_msec(800)
 /* a commit that recent means that deliveries are coming in */
 #define BUSY_WITHIN apr_time_from_msec(20)
+/* of a round beside a busy intake, in steps that the projector keeps short */
+#define BUSY_ROWS 60
 #define RETRY apr_time_from_sec(5)     /* a store that fails is tried again */
 #define REPEAT apr_time_from_sec(3600) /* and complained about */
 #define BUSY_LONG apr_time_from_sec(60) /* a lock that is held this long is trouble */
@@ -113,7 +115,7 @@ static int intake_busy(const cfmt_engine_t *e)
 }
 
 /*
- * Until the head is reached; beside a busy intake one step a round, which is 2,000 rows a second:
+ * Until the head is reached; beside a busy intake some rows a round, 1,000 a second at least:
  * deliveries go first, the backlog is seen in health. *pmore: rows are left.
  */
 static apr_status_t project(cfmt_engine_t *e, int *pmore, apr_pool_t *ptick)
@@ -121,15 +123,15 @@ static apr_status_t project(cfmt_engine_t *e, int *pmore, apr_pool_t *ptick)
     apr_time_t end = cfmt_monotonic() + BUDGET;
     apr_status_t rv;
     apr_pool_t *pstep;
-    int done;
+    int done, rows = 0;
 
     apr_pool_create(&pstep, ptick);
     do {
         apr_pool_clear(pstep);
         rv = cfmt_project_step(e->projector, e->store, CFMT_PROJECT_STEP, &done, pstep);
-        *pmore = rv == APR_SUCCESS
-                 && done > 0; /* a step may be short and not the last: a snapshot is one */
-    } while (*pmore && !intake_busy(e) && cfmt_monotonic() < end);
+        *pmore = rv == APR_SUCCESS && done > 0; /* a step may be short and not the last */
+        rows += done;
+    } while (*pmore && (rows < BUSY_ROWS || !intake_busy(e)) && cfmt_monotonic() < end);
     return rv;
 }
 

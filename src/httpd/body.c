@@ -13,6 +13,7 @@
 
 #define FIRST_SIZE 4096
 #define READ_SIZE 16384
+#define SKIP_MAX 65536
 
 static apr_status_t release(void *baton)
 {
@@ -110,4 +111,26 @@ int cfmt_body_read(cfmt_body_t **pb, request_rec *r, apr_size_t max)
         apr_brigade_cleanup(bb);
     }
     return status;
+}
+
+int cfmt_body_skip(request_rec *r)
+{
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    apr_size_t left = SKIP_MAX;
+    apr_off_t len;
+    int end = 0;
+
+    if (r->expecting_100 || announced(r) > SKIP_MAX) {
+        return 0;
+    }
+    while (!end
+           && ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_NONBLOCK_READ, READ_SIZE)
+                  == APR_SUCCESS
+           && !APR_BRIGADE_EMPTY(bb) && apr_brigade_length(bb, 1, &len) == APR_SUCCESS
+           && len <= (apr_off_t)left) {
+        left -= (apr_size_t)len;
+        end = APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb));
+        apr_brigade_cleanup(bb);
+    }
+    return end;
 }

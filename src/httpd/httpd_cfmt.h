@@ -230,6 +230,12 @@ typedef struct cfmt_body_t {
  * failed.
  */
 int cfmt_body_read(cfmt_body_t **pb, request_rec *r, apr_size_t max);
+/*
+ * Of a request that is refused: true when all of its body was there already and is read away (64
+ * KiB at most, never waiting), so that the connection can serve the next request. A flood of
+ * refusals would otherwise be a flood of new connections as well.
+ */
+int cfmt_body_skip(request_rec *r);
 
 /* ---- monitor.c ------------------------------------------------------------------------------- */
 

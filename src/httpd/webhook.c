@@ -422,7 +422,7 @@ static int receive(visit_t *v)
     int status;
 
     if (problem) {
-        return refuse(v, problem, NULL, cfmt_request_has_body(v->r));
+        return refuse(v, problem, NULL, cfmt_request_has_body(v->r) && !cfmt_body_skip(v->r));
     }
     if (!read_body(v, &status)) {
         return status;

@@ -91,7 +91,7 @@ START_TEST(makes_a_missing_store_and_projects_to_the_head)
     ck_assert_int_eq(h.cursor, h.head);
     ck_assert_int_ge(h.head, CFMT_PROJECT_STEP * 2 + 1);
     ck_assert_int_gt(rest.until, clock_value);
-    ck_assert_int_eq(rest.deaf, clock_value + apr_time_from_msec(100));
+    ck_assert_int_eq(rest.deaf, clock_value + apr_time_from_msec(50));
 }
 END_TEST
 
