@@ -9,6 +9,12 @@
 
 #define KIT_EPOCH apr_time_from_sec(1700000000)
 #define KIT_T(n) (KIT_EPOCH + apr_time_from_sec(n))
+/* The configuration that most sets are projected under. */
+#define KIT_CONFIG \
+    "{\"AccountId\":\"" KIT_OURS \
+    "\",\"Prefix 203.0.113.0/24\":\"name=a\",\"Prefix 203.0.113.128/25\":\"\"," \
+    "\"Prefix 2001:db8::/32\":\"\",\"Prefix *\":\"withdraw=auto\"}"
+#define KIT_COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 #define KIT_OURS "9035f53656c247e895c5a6939ae8a0e0"
 
 typedef struct kit_row_t {

@@ -14,7 +14,7 @@
     X(sender) X(secret) X(json) X(delivery) X(alert) \
     X(attack) X(entity) X(schedule) \
     X(store) X(lock) X(commit) X(journal) X(setting) X(job) X(gauge) \
-    X(projection) X(retention) X(query) \
+    X(projection) X(order) X(retention) X(query) \
     X(leader) X(engine) X(runner) X(health)
 
 #define X(name) Suite *suite_##name(void);

@@ -47,7 +47,7 @@ class Syncs:
     """fdatasync and fsync of all processes of one server, counted by the preloaded library."""
 
     def __init__(self, workdir):
-        self.library = compile_shared("bench_syncs.c", os.path.join(workdir, "bench_syncs.so"))
+        self.shim = compile_shared("bench_syncs.c", os.path.join(workdir, "bench_syncs.so"))
         self.path = os.path.join(workdir, "syncs")
         with open(self.path, "w+b") as f:
             f.truncate(mmap.PAGESIZE)
@@ -98,7 +98,7 @@ class BenchServer(httpd.Httpd):
     def env(self):
         env = super().env()
         if self.syncs:
-            env.update(LD_PRELOAD=self.syncs.library, BENCH_SYNCS=self.syncs.path)
+            env.update(LD_PRELOAD=self.syncs.shim, BENCH_SYNCS=self.syncs.path)
         return env
 
     def url(self, tls=False):
