@@ -15,7 +15,7 @@
 /* a commit that recent means that deliveries are coming in */
 #define BUSY_WITHIN apr_time_from_msec(20)
 /* of a round beside a busy intake, in steps that the projector keeps short */
-#define BUSY_ROWS 60
+#define BUSY_ROWS 50
 #define RETRY apr_time_from_sec(5)     /* a store that fails is tried again */
 #define REPEAT apr_time_from_sec(3600) /* and complained about */
 #define BUSY_LONG apr_time_from_sec(60) /* a lock that is held this long is trouble */
