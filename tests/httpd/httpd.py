@@ -388,14 +388,28 @@ class Httpd:
         return [p for p in pids if alive(p)]
 
     def leader_locked(self):
+        """How many hold the leader lock. /proc/locks is read in pages: while other locks come and go, one that
+        is held may show twice at a page's edge. So more than one must be confirmed by the holders themselves."""
         st = os.stat(self.db + ".leader")
         want = f"{os.major(st.st_dev):02x}:{os.minor(st.st_dev):02x}:{st.st_ino}"
 
         def once():
             with open("/proc/locks") as f:
-                return sum(1 for line in f if want in line and "WRITE" in line and "->" not in line)
+                return sum(1 for line in f if want in line.split() and "WRITE" in line and "->" not in line)
 
-        return min(once() for _ in range(3))  # a lock that changes hands meanwhile may show twice
+        count = once()
+        return count if count < 2 else min(self.lock_holders(want) for _ in range(3))
+
+    def lock_holders(self, want):
+        """Processes of ours with a write lock on that file: what each descriptor says of itself."""
+        def holds(info):
+            try:
+                with open(info) as f:
+                    return any(want in line.split() and "WRITE" in line for line in f if line.startswith("lock:"))
+            except OSError:  # closed, or its process ended, meanwhile
+                return False
+
+        return sum(any(map(holds, glob.glob(f"/proc/{pid}/fdinfo/*"))) for pid in self.members())
 
     def cleanup(self):
         """Ends every process of ours and removes the ServerRoot."""

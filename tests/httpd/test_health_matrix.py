@@ -32,6 +32,7 @@ def store(s):
 
 @contextlib.contextmanager
 def stopped_leader(s):
+    s.wait_projected()  # stopped with rows before it, it would be late with those as well
     (pid,) = s.leaders()
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -226,6 +226,37 @@ def test_a_missing_or_wrong_secret_is_401(server, secret):
 
 @pytest.mark.asan
 @EVERY
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_refusal_whose_body_is_there_keeps_the_connection(server, chunked):
+    """The bytes that were refused are not taken for the next request, and nothing reconnects."""
+    body = attack()
+    refused = [b"Content-Type: application/json", b"cf-webhook-auth: wrong"]
+    sent = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if chunked else body
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(body)
+    first = b"\r\n".join([b"POST " + WEBHOOK.encode() + b" HTTP/1.1", b"Host: localhost", *refused, length, b"", sent])
+    with Raw(server) as raw:
+        for _ in range(3):
+            raw.send(first)
+            answer = raw.answer()
+            answer.problem(401, "unauthorized")
+            assert "close" not in answer.headers.get("connection", "").lower()
+        raw.head("Content-Type: application/json", f"cf-webhook-auth: {SECRET}", f"Content-Length: {len(body)}")
+        raw.send(body)
+        assert raw.answer().status == 200
+
+
+@EVERY
+def test_a_refusal_whose_body_is_not_there_ends_the_connection(server):
+    with Raw(server) as raw:
+        raw.head("Content-Type: application/json", "cf-webhook-auth: wrong", "Content-Length: 2000")
+        answer = raw.answer()
+        answer.problem(401, "unauthorized")
+        assert "close" in answer.headers["connection"].lower()
+        assert raw.answer() is None
+
+
+@pytest.mark.asan
+@EVERY
 def test_a_wrong_secret_is_refused_before_the_body(server):
     with Raw(server) as raw:
         begin = time.monotonic()

@@ -234,6 +234,50 @@ START_TEST(a_full_queue_refuses_at_once)
 }
 END_TEST
 
+/* ---- large ones ------------------------------------------------------------------------------ */
+
+#define LARGE (3 * 1024 * 1024)
+
+static char large_body[LARGE + 1];
+
+static void *submit_large(void *baton)
+{
+    load_t *l = baton;
+    cfmt_entry_t e = entry(large_body);
+
+    l->last = cfmt_commit_submit(l->c, &e, apr_time_from_sec(20));
+    return NULL;
+}
+
+START_TEST(a_batch_is_bounded_and_the_rest_comes_next)
+{
+    static load_t loads[9];
+    cfmt_gauge_t gauge = { .pid = 1 };
+    cfmt_commit_t *c = open_queue(&gauge, -1, 0);
+    cfmt_lock_t *holder;
+    int i;
+
+    memset(large_body, 'x', LARGE);
+    ck_assert_int_eq(cfmt_lock_open(&holder, unit_path("cfmt.db.lock"), unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_lock_take(holder, 0), APR_SUCCESS);
+    for (i = 0; i < 9; i++) {
+        loads[i].c = c;
+        pthread_create(&loads[i].thread, NULL, submit_large, &loads[i]);
+    }
+    while (CFMT_GAUGE_GET(gauge.queued) < 9) {
+        apr_sleep(1000);
+    }
+    cfmt_lock_close(holder);
+    for (i = 0; i < 9; i++) {
+        pthread_join(loads[i].thread, NULL);
+        ck_assert_int_eq(loads[i].last, APR_SUCCESS);
+    }
+    ck_assert_int_eq(gauge.rows, 9);
+    ck_assert_int_eq(gauge.commits, 3); /* three of 3 MiB reach the bound of 8 */
+    close_queue(c);
+}
+END_TEST
+
 /* ---- failures -------------------------------------------------------------------------------- */
 
 START_TEST(a_bad_row_fails_alone)
@@ -364,6 +408,7 @@ UNIT_TEST(a_lone_thread_commits_by_itself)
 UNIT_TEST(a_held_commit_lock_ends_in_busy_within_the_deadline)
 UNIT_TEST(a_foreign_writer_is_waited_for_until_the_deadline)
 UNIT_TEST(a_full_queue_refuses_at_once)
+UNIT_TEST(a_batch_is_bounded_and_the_rest_comes_next)
 UNIT_TEST(a_bad_row_fails_alone)
 UNIT_TEST(a_bad_row_of_a_batch_takes_nobody_along)
 UNIT_TEST(a_deleted_store_is_never_answered_as_stored)

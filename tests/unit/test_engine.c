@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "cfmt_engine.h"
+#include "engine/engine_private.h"
 #include "kit.h"
 #include "unit.h"
 
@@ -276,7 +277,31 @@ START_TEST(the_leaders_trouble_is_seen_in_health)
 }
 END_TEST
 
+START_TEST(a_lock_in_the_way_is_trouble_only_when_it_stays)
+{
+    cfmt_engine_t *e = make_engine();
+    cfmt_rest_t rest;
+    cfmt_store_t *s;
+
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    deliver(1);
+    ck_assert_int_eq(cfmt_store_open(&s, unit_path("cfmt.db"), CFMT_STORE_WRITE, NULL, unit_pool),
+                     APR_SUCCESS);
+    ck_assert_int_eq(cfmt_store_begin(s, 0), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    ck_assert_ptr_null(strstr(log_text, "CFMT0401"));
+    e->worked_at -= apr_time_from_sec(61);
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), CFMT_EBUSY);
+    ck_assert_ptr_nonnull(strstr(log_text, "CFMT0401"));
+    cfmt_store_rollback(s);
+    cfmt_store_close(s);
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    ck_assert_ptr_nonnull(strstr(log_text, "CFMT0402"));
+}
+END_TEST
+
 UNIT_SUITE_BEGIN(engine)
+UNIT_TEST(a_lock_in_the_way_is_trouble_only_when_it_stays)
 UNIT_TEST(a_clock_that_jumps_does_no_harm)
 UNIT_TEST(the_leaders_trouble_is_seen_in_health)
 UNIT_TEST(a_failure_of_intake_is_over_when_the_leader_can_write)

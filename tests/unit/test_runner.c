@@ -163,7 +163,41 @@ START_TEST(stops_at_once_at_any_moment)
 }
 END_TEST
 
+static int refusals; /* atomic */
+
+static void count_refusals(void *baton, cfmt_level_e level, const char *line)
+{
+    (void)baton, (void)level;
+    if (strstr(line, "CFMT0404")) {
+        __atomic_fetch_add(&refusals, 1, __ATOMIC_RELAXED);
+    }
+}
+
+START_TEST(an_obstacle_that_all_children_meet_is_told_once)
+{
+    static const cfmt_log_t log = { .write = count_refusals, .max = CFMT_LOG_INFO };
+    cfmt_gauges_t *g = apr_pcalloc(unit_pool, cfmt_gauges_size(1));
+    cfmt_runner_conf_t conf = { .engine = { .db = unit_path("gone/cfmt.db"), .log = &log,
+                                            .gauges = g },
+                                .wake_fd = -1, .lease_retry = apr_time_from_msec(5) };
+    cfmt_runner_t *r[5];
+    int i;
+
+    refusals = 0;
+    for (i = 0; i < 5; i++) {
+        ck_assert_int_eq(cfmt_runner_start(&r[i], &conf), APR_SUCCESS);
+    }
+    WAIT_UNTIL(__atomic_load_n(&refusals, __ATOMIC_RELAXED) > 0);
+    apr_sleep(apr_time_from_msec(200)); /* that nothing more comes can only be waited for */
+    for (i = 0; i < 5; i++) {
+        ck_assert_int_eq(cfmt_runner_stop(r[i], apr_time_from_sec(3)), APR_SUCCESS);
+    }
+    ck_assert_int_eq(refusals, 1);
+}
+END_TEST
+
 UNIT_SUITE_BEGIN(runner)
+UNIT_TEST(an_obstacle_that_all_children_meet_is_told_once)
 UNIT_TEST(leads_projects_and_stops)
 UNIT_TEST(a_clock_set_back_delays_nothing)
 UNIT_TEST(hears_another_process_within_a_second_or_so)
