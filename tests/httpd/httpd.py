@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import subprocess
 import tempfile
+import threading
 import time
 
 BUILDDIR = os.environ.get("builddir", ".")
@@ -37,8 +38,13 @@ def wait_for(condition, limit, what):
         time.sleep(0.01)
 
 
+given = set()
+given_lock = threading.Lock()
+
+
 def free_port(host="127.0.0.1"):
-    """Below the ports that the kernel gives to clients: a server that was killed must get its own again."""
+    """Below the ports that the kernel gives to clients: a server that was killed must get its own again. And none
+    twice: servers that are made side by side have not bound theirs yet."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
         low = int(f.read().split()[0])
     while True:
@@ -46,10 +52,15 @@ def free_port(host="127.0.0.1"):
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
             try:
                 s.bind((host, port))
-                return s.getsockname()[1]
             except OSError as e:
                 if e.errno != errno.EADDRINUSE:
                     raise
+                continue
+            port = s.getsockname()[1]
+        with given_lock:
+            if port not in given:
+                given.add(port)
+                return port
 
 
 def unprivileged():
@@ -164,6 +175,7 @@ class Httpd:
         os.chmod(self.root, 0o755)
         self.user = unprivileged()
         self.db = os.path.join(self.root, "state", "cfmt.db")
+        self.pidfile = os.path.join(self.root, "run", "httpd.pid")  # as it sees it
         self.port = free_port()
         self.listen = list(listen)
         self.modules = list(modules)
@@ -284,13 +296,21 @@ class Httpd:
             self.proc = subprocess.Popen(self.command("-DFOREGROUND"), env=self.env(), stdout=err,
                                          stderr=err, stdin=subprocess.DEVNULL,
                                          start_new_session=True)
-        wait_for(lambda: self.answers() or self.proc.poll() is not None, 15, "httpd to listen")
+        wait_for(lambda: (self.runs() and self.answers()) or self.proc.poll() is not None, 15, "httpd to listen")
         if self.proc.poll() is not None:
             with open(self.path("logs/stderr")) as f:
                 raise AssertionError(f"httpd ended: {f.read()}{self.log.text()[-3000:]}")
         if ready:
             self.wait_ready()
         return self
+
+    def runs(self):
+        """It is this httpd that has bound the ports, not another one there: then it has written its pid."""
+        try:
+            with open(f"/proc/{self.proc.pid}/root{self.pidfile}") as f:  # it may see another file system
+                return int(f.read() or 0) in self.members()
+        except OSError:
+            return False
 
     def answers(self):
         try:
@@ -304,8 +324,10 @@ class Httpd:
     def wait_ready(self, limit=10):
         """The store is made and a leader leads: what a delivery needs to be stored and projected."""
         if self.load_cfmt:
-            wait_for(lambda: os.path.exists(self.db) and self.leaders(), limit,
-                     f"store and leader; the log's end:\n{self.log.text()[-2000:]}")
+            try:
+                wait_for(lambda: os.path.exists(self.db) and self.leaders(), limit, "store and leader")
+            except AssertionError as e:
+                raise AssertionError(f"{e}; the log's end:\n{self.log.text()[-2000:]}") from None
 
     def signal(self, sig):
         os.kill(self.proc.pid, sig)

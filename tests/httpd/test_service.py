@@ -89,6 +89,7 @@ class Service(Httpd):
         for p in paths:
             os.makedirs(self.outside(p), exist_ok=True)
         self.db = self.outside(STATE + "/cfmt.db")
+        self.pidfile = "/run/apache2/apache2.pid"
         self.cfmt[0] = f"CfmtDb {STATE}/cfmt.db"
         self.module = shutil.copy(httpd.MODULE, self.path("mod_cfmt.so"))
         os.makedirs(self.outside("/var/log/apache2"), exist_ok=True)
@@ -104,7 +105,7 @@ class Service(Httpd):
 
     def config(self):
         text = super().config()
-        for ours, debian in (("PidFile run/httpd.pid", "PidFile /run/apache2/apache2.pid"),
+        for ours, debian in (("PidFile run/httpd.pid", f"PidFile {self.pidfile}"),
                              ("DefaultRuntimeDir run", "DefaultRuntimeDir /run/apache2"),
                              ("ErrorLog logs/", "ErrorLog /var/log/apache2/"),
                              ("CustomLog logs/", "CustomLog /var/log/apache2/")):
