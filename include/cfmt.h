@@ -41,6 +41,13 @@
 #define CFMT_EINVALID (CFMT_EBASE + 15) /* input is not what its contract allows */
 #define CFMT_ESTORE (CFMT_EBASE + 16)   /* any other SQLite error */
 #define CFMT_EMOVED (CFMT_EBASE + 17)   /* somebody else advanced the cursor: read again */
+#define CFMT_ENET (CFMT_EBASE + 18)     /* no answer: name, connection, TLS, time, cut short */
+#define CFMT_EANSWER (CFMT_EBASE + 19)  /* an answer that cannot be understood */
+#define CFMT_ESERVER (CFMT_EBASE + 20)  /* the other side says that it failed (5xx) */
+#define CFMT_ELIMIT (CFMT_EBASE + 21)   /* over the limit: theirs (429) or our own budget */
+#define CFMT_EAUTH (CFMT_EBASE + 22)    /* the token is refused (401, 403) */
+#define CFMT_EREFUSED (CFMT_EBASE + 23) /* the request is refused (other 4xx, success false) */
+#define CFMT_EBREAKER (CFMT_EBASE + 24) /* not asked: the breaker is open after failures */
 
 /* Short stable word ("full", "newer", ...); "ok" for APR_SUCCESS, "error" for anything unknown. */
 const char *cfmt_status_name(apr_status_t rv);
@@ -77,7 +84,8 @@ typedef enum {
 /*
  * Message id. Each four-digit number appears exactly once in the sources as CFMT_ID(dddd) and has
  * an entry in docs/messages.md; tests/guards checks both. 01xx configuration, 02xx webhook and
- * intake, 03xx store, 04xx engine and leader, 05xx monitor, 06xx health, 07xx cfmtctl.
+ * intake, 03xx store, 04xx engine and leader, 05xx monitor, 06xx health, 07xx cfmtctl,
+ * 08xx Cloudflare.
  */
 #define CFMT_ID(n) "CFMT" #n ": "
 
@@ -93,13 +101,30 @@ void cfmt_log(const cfmt_log_t *log, cfmt_level_e level, const char *fmt, ...)
 
 /* ---- clock seam ------------------------------------------------------------------------------ */
 
+/*
+ * What happens in the world is dated by it. Heartbeats, claims, deadlines and transfers are always
+ * in real time.
+ */
 typedef struct cfmt_clock_t {
     apr_time_t (*now)(void *baton);
     void *baton;
+    int speed; /* so many times faster than real time (CfmtDemoSpeed); 0 and 1: real */
 } cfmt_clock_t;
 
 extern const cfmt_clock_t cfmt_clock_system;      /* apr_time_now() */
 apr_time_t cfmt_clock_now(const cfmt_clock_t *clock); /* NULL means the system's */
+/* How long d of this clock takes in real time, and what passes on it during d of real time. */
+apr_interval_time_t cfmt_clock_real(const cfmt_clock_t *clock, apr_interval_time_t d);
+apr_interval_time_t cfmt_clock_span(const cfmt_clock_t *clock, apr_interval_time_t d);
+
+/* A demonstration's clock: since + (real time - since) * speed. */
+#define CFMT_DEMO_SPEED_MAX 3600
+typedef struct cfmt_demo_t {
+    apr_time_t since;
+    int speed;
+    cfmt_clock_t clock; /* made by cfmt_clock_demo; *demo must live as long as it */
+} cfmt_demo_t;
+const cfmt_clock_t *cfmt_clock_demo(cfmt_demo_t *demo, apr_time_t since, int speed);
 /* Monotonic microseconds for deadlines and durations; never jumps, unrelated to UTC. */
 apr_time_t cfmt_monotonic(void);
 

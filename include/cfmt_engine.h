@@ -5,6 +5,7 @@
 #ifndef CFMT_ENGINE_H
 #define CFMT_ENGINE_H
 
+#include "cfmt_cloudflare.h"
 #include "cfmt_store.h"
 
 /* ---- leader.c: one leader per host, by an OFD lock on <db>.leader ---------------------------- */
@@ -53,6 +54,7 @@ typedef struct cfmt_engine_conf_t {
     cfmt_gauges_t *gauges; /* NULL: nobody to give way to */
     const apr_table_t
         *settings; /* effective configuration of this generation; NULL in cfmtctl: as published */
+    const cfmt_api_conf_t *api; /* NULL: nothing is asked of Cloudflare */
 } cfmt_engine_conf_t;
 
 typedef struct cfmt_engine_t cfmt_engine_t;
@@ -81,6 +83,12 @@ apr_status_t cfmt_engine_project(cfmt_engine_t *e, cfmt_result_t *r, apr_pool_t 
  */
 int cfmt_engine_stirred(cfmt_engine_t *e);
 
+/*
+ * The wait between rounds: moves what is under way with Cloudflare until timeout is over, one of
+ * fds is ready, or (then cfmt_engine_stirred is true) an answer is complete.
+ */
+void cfmt_engine_wait(cfmt_engine_t *e, struct pollfd *fds, int nfds, apr_interval_time_t timeout);
+
 /* ---- project.c: journal rows -> projections -------------------------------------------------- */
 
 #define CFMT_PROJECT_STEP 200 /* rows a step, one transaction each */
@@ -105,6 +113,9 @@ typedef struct cfmt_runner_conf_t {
     cfmt_engine_conf_t engine;
     int wake_fd;                    /* eventfd of the generation, -1 = none */
     apr_interval_time_t lease_retry; /* 0 = 1 s */
+    /* Called about once a second in the thread, leader or not; NULL = nobody wants it. */
+    void (*glance)(void *baton);
+    void *baton;
 } cfmt_runner_conf_t;
 
 typedef struct cfmt_runner_t cfmt_runner_t;
@@ -121,6 +132,53 @@ apr_status_t cfmt_runner_stop(cfmt_runner_t *r, apr_interval_time_t limit);
 /* For tests and health of this child: are we the leader now? */
 int cfmt_runner_leads(const cfmt_runner_t *r);
 
+/* ---- health_world.c: what the store says of Cloudflare, for health --------------------------- */
+
+/*
+ * Flat, so that a copy is whole: whoever is not let to the store answers from the last reading.
+ * Words that came from outside are cut, never half; times are 0 where unknown.
+ */
+#define CFMT_HEALTH_WORD 24
+typedef struct cfmt_health_words_t {
+    int count;           /* of all */
+    char text[512];      /* those that fit, with blanks between */
+} cfmt_health_words_t;
+
+typedef struct cfmt_health_upstream_t {
+    apr_time_t read_at;  /* 0 = the leader has not told yet: nothing else is known */
+    cfmt_breaker_e breaker;
+    char problem[CFMT_HEALTH_WORD]; /* of the last call; "" = it worked */
+    apr_time_t since, last_ok, probe_at, blocked_until; /* as in cfmt_upstream_state_t */
+    apr_int64_t left, quota;
+    apr_interval_time_t skew;
+} cfmt_health_upstream_t;
+
+typedef struct cfmt_health_job_t {
+    char name[CFMT_HEALTH_WORD];
+    int fails;           /* in a row */
+    apr_time_t ok_at, due_at;
+} cfmt_health_job_t;
+#define CFMT_HEALTH_JOBS 12
+
+typedef struct cfmt_health_world_t {
+    cfmt_world_counts_t counts;
+    cfmt_health_words_t unmatched;   /* CfmtPrefix lines that fit no prefix */
+    cfmt_health_upstream_t upstream[CFMT_UPSTREAMS];
+    apr_time_t token_read_at;        /* 0 = never verified */
+    char token_status[CFMT_HEALTH_WORD], token_form[CFMT_HEALTH_WORD];
+    apr_time_t token_expires_at;
+    apr_time_t alerts_read_at;
+    apr_int64_t policies, destinations;
+    cfmt_health_words_t unsent;      /* alert types that nobody would send us */
+    char failing[64];                /* destination whose last delivery failed; "" = none */
+    apr_time_t last_failure;
+    int jobs;
+    cfmt_health_job_t job[CFMT_HEALTH_JOBS]; /* those that ask Cloudflare */
+} cfmt_health_world_t;
+
+/* p is scratch. Costs a few ms at 1,000 prefixes and 200 tunnels. */
+apr_status_t cfmt_health_world_read(cfmt_store_t *s, cfmt_health_world_t *w, apr_pool_t *p);
+
 /* ---- health.c: facts -> judgement, pure ------------------------------------------------------ */
 
 #define CFMT_HEALTH_START apr_time_from_sec(10)         /* so long a missing leader is "starting" */
@@ -129,12 +187,22 @@ int cfmt_runner_leads(const cfmt_runner_t *r);
 #define CFMT_HEALTH_DISK_DEGRADED ((apr_int64_t)256 * 1024 * 1024)
 #define CFMT_HEALTH_DISK_FAILING ((apr_int64_t)32 * 1024 * 1024)
 #define CFMT_HEALTH_QUEUE_MIN 8 /* fewer waiting entries are never a reason */
+/* Of what the leader learns from Cloudflare; docs/health.md says why these. */
+#define CFMT_HEALTH_FIRST apr_time_from_sec(60)  /* so long answers may be missing after a start */
+#define CFMT_HEALTH_STALE apr_time_from_sec(300) /* or CFMT_HEALTH_POLLS intervals, if longer */
+#define CFMT_HEALTH_POLLS 3
+#define CFMT_HEALTH_JOB_FAILS 3                  /* in a row */
+#define CFMT_HEALTH_TOKEN_SOON apr_time_from_sec(7 * 86400)
+#define CFMT_HEALTH_SKEW apr_time_from_sec(30)
+#define CFMT_HEALTH_PARENTS 60 /* lists of prefixes that one run of the job reads at most */
 
 typedef enum { CFMT_HEALTH_OK, CFMT_HEALTH_DEGRADED, CFMT_HEALTH_FAILING } cfmt_health_e;
 const char *cfmt_health_name(cfmt_health_e h); /* "ok" "degraded" "failing" */
 
 typedef struct cfmt_health_facts_t {
     apr_time_t now;
+    apr_time_t world_now; /* by the clock that deliveries and jobs are dated by */
+    int speed;            /* of that clock: more than 1 in a demonstration */
     apr_time_t started_at;        /* of this httpd generation */
     apr_status_t read_status;     /* of the last attempt to read the store */
     apr_time_t rows_at;           /* when rows were read; 0 = never */
@@ -146,12 +214,17 @@ typedef struct cfmt_health_facts_t {
     cfmt_heartbeat_t heartbeat;
     apr_int64_t free_disk;        /* bytes; < 0 = unknown */
     int secrets_wanted, secrets_usable;
+    int api_wanted, api_usable;   /* configured; and its token could be read at start */
+    int has_public_url;           /* so it is known which destinations are ours */
+    apr_interval_time_t poll_interval;
+    cfmt_health_world_t world;    /* read with rows */
 } cfmt_health_facts_t;
 
 typedef struct cfmt_health_reason_t {
     cfmt_health_e level;
-    const char *id;               /* store leader projection disk secret queue */
-    const char *text;             /* sentence without a full stop; no paths, no secrets */
+    const char *id; /* store leader projection disk secret queue api prefixes token clock alerts
+                       tunnels */
+    const char *text; /* sentence without a full stop; no paths, no secrets */
 } cfmt_health_reason_t;
 
 /*
@@ -162,5 +235,12 @@ cfmt_health_e cfmt_health_judge(apr_array_header_t **preasons, const cfmt_health
                                 apr_pool_t *p);
 /* What the store is like: the newest unanswered commit error, else what reading said. */
 apr_status_t cfmt_health_store_status(const cfmt_health_facts_t *f);
+
+/* ---- health_json.c: the same facts for /mt-health -------------------------------------------- */
+
+/* "NAME_at":"...","NAME_age_s":1.234 in p; both null at 0. */
+const char *cfmt_health_when(const char *name, apr_time_t t, apr_time_t now, apr_pool_t *p);
+/* "api":{...},"prefixes":{...},"tunnels":{...} in p. */
+const char *cfmt_health_world_json(const cfmt_health_facts_t *f, apr_pool_t *p);
 
 #endif

@@ -20,6 +20,12 @@ void cfmt_senders_add(cfmt_senders_t *s, const cfmt_cidr_t *c);
  */
 void cfmt_senders_add_cloudflare(cfmt_senders_t *s);
 void cfmt_senders_add_any(cfmt_senders_t *s);
+/* Those ranges as compiled in: array of cfmt_cidr_t in p. */
+apr_array_header_t *cfmt_senders_compiled(apr_pool_t *p);
+/* A copy in p in which ranges (cfmt_cidr_t) are Cloudflare's, where s admits Cloudflare at all. */
+cfmt_senders_t *cfmt_senders_renew(const cfmt_senders_t *s, const apr_array_header_t *ranges,
+                                   apr_pool_t *p);
+int cfmt_senders_cloudflare(const cfmt_senders_t *s); /* it does */
 int cfmt_senders_allow(const cfmt_senders_t *s, const cfmt_cidr_t *host);
 /* "cloudflare 127.0.0.0/8" as configured, for DUMP_CFMT and the setting table. */
 const char *cfmt_senders_text(const cfmt_senders_t *s, apr_pool_t *p);
@@ -111,6 +117,37 @@ const char *cfmt_json_text(const cfmt_json_t *object, const char *key);
 apr_status_t cfmt_json_int(apr_int64_t *pn, const cfmt_json_t *object, const char *key);
 /* JSON string literal with quotes, everything non-printable escaped; invalid UTF-8 -> U+FFFD. */
 const char *cfmt_json_quote(apr_pool_t *p, const char *s);
+
+/* ---- json_stream.c: a document that arrives in pieces and is too large for a tree ------------ */
+
+/*
+ * Rows are handed out one by one, everything else (the envelope) becomes a small tree. Row paths
+ * are names or array indices joined by dots ("data.viewer.accounts.0.traffic"): an array at that
+ * place gives its elements as rows, an object there is one row (in the envelope both leave an empty
+ * container); null or nothing gives none, anything else there belongs to the envelope. Of paths
+ * within each other the outer one counts. A repeated key is refused in the envelope; in a row the
+ * first one is read. The document fails or not, and the same rows come, however it is cut.
+ */
+typedef struct cfmt_json_stream_t cfmt_json_stream_t;
+
+typedef struct cfmt_json_stream_conf_t {
+    const char *const *rows;    /* ended by NULL; may be NULL */
+    /* which: index into rows; prow is cleared after it. Not APR_SUCCESS ends the parse. */
+    apr_status_t (*row)(void *baton, int which, const cfmt_json_t *row, apr_pool_t *prow);
+    void *baton;
+    int depth;                  /* deepest nesting, e.g. 32 */
+    apr_size_t row_max;         /* bytes of text and nodes in one row */
+    apr_size_t envelope_max;    /* and in all that is no row */
+} cfmt_json_stream_conf_t;
+
+cfmt_json_stream_t *cfmt_json_stream_create(const cfmt_json_stream_conf_t *conf, apr_pool_t *p);
+/* CFMT_EINVALID: malformed, too deep, too large (cfmt_json_stream_error says); or row's status. */
+apr_status_t cfmt_json_stream_feed(cfmt_json_stream_t *s, const char *data, apr_size_t len);
+/* The end: *penvelope (in the stream's pool) is the document without its rows. */
+apr_status_t cfmt_json_stream_end(cfmt_json_stream_t *s, const cfmt_json_t **penvelope);
+/* Why it failed, with the byte; "" when it did not. Holds no text of the document. */
+const char *cfmt_json_stream_error(const cfmt_json_stream_t *s);
+apr_int64_t cfmt_json_stream_rows(const cfmt_json_stream_t *s);
 
 /* ---- delivery.c: one accepted webhook body --------------------------------------------------- */
 

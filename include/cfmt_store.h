@@ -7,13 +7,14 @@
 
 #include "cfmt_intake.h"
 #include "cfmt_policy.h"
+#include "cfmt_world.h"
 
 #include <apr_tables.h>
 #include <apr_user.h>
 
 /* ---- store.c: open, migrate, check ----------------------------------------------------------- */
 
-#define CFMT_SCHEMA 1          /* PRAGMA user_version that this code makes */
+#define CFMT_SCHEMA 2          /* PRAGMA user_version that this code makes */
 #define CFMT_APPLICATION_ID 0x43464d54 /* "CFMT": PRAGMA application_id of our files */
 
 typedef struct cfmt_store_t cfmt_store_t;
@@ -123,6 +124,7 @@ typedef struct cfmt_gauges_t {
     apr_int64_t probe_at;   /* the leader wrote to the store then: older errors are over */
     apr_int32_t trouble;    /* apr_status_t: why the leader cannot use the store; 0 = it can */
     apr_int32_t refused;    /* apr_status_t: why nobody can lead, as told last; 0 = somebody can */
+    apr_uint32_t ranges;    /* goes up when the table range has changed: children read it then */
     apr_uint32_t count;
     cfmt_gauge_t child[1]; /* count of them */
 } cfmt_gauges_t;
@@ -250,8 +252,9 @@ apr_table_t *cfmt_settings_decode(const char *body, apr_size_t len, apr_pool_t *
 typedef struct cfmt_job_t {
     const char *name;
     apr_time_t due_at, last_at;
-    int fails;
+    int fails;              /* in a row */
     const char *last_result;
+    apr_time_t ok_at;       /* last success; 0 = never */
 } cfmt_job_t;
 
 /* Makes the row where missing (due now). In its own transaction only when needed. */
@@ -262,10 +265,17 @@ apr_status_t cfmt_job_ensure(cfmt_store_t *s, const char *name, apr_time_t now);
  */
 apr_status_t cfmt_job_claim(cfmt_store_t *s, const char *name, const char *owner, apr_time_t now,
                             apr_interval_time_t lease, int *pclaimed, int *pfails);
+typedef enum {
+    CFMT_JOB_OK,
+    CFMT_JOB_FAILED,
+    CFMT_JOB_UNASKED /* something else stood in the way: its failures in a row stay as they are */
+} cfmt_job_end_e;
 apr_status_t cfmt_job_done(cfmt_store_t *s, const char *name, const char *owner, apr_time_t now,
-                           apr_time_t due_at, int failed, const char *result);
-/* Due time of the job that is due first; 0 when there is none. */
-apr_status_t cfmt_job_next(cfmt_store_t *s, apr_time_t *pdue);
+                           apr_time_t due_at, cfmt_job_end_e end, const char *result);
+/* After a start, which may be the remedy: a job that failed is due now, except at a limit. */
+apr_status_t cfmt_job_hurry(cfmt_store_t *s, const char *name, apr_time_t now);
+/* When it is due and its claim over; 0: there is no such row. */
+apr_status_t cfmt_job_due(cfmt_store_t *s, const char *name, apr_time_t *pdue);
 
 /* ---- projection.c: event, attack, attack_key, entity as the projector reads and writes them -- */
 
@@ -327,6 +337,7 @@ apr_status_t cfmt_attack_move(cfmt_store_t *s, const char *from, const char *to)
 /* Row and keys go; there must be no events. */
 apr_status_t cfmt_attack_delete(cfmt_store_t *s, const char *id);
 
+/* The row of the attack must be there. */
 apr_status_t cfmt_key_insert(cfmt_store_t *s, const cfmt_attack_key_t *k, const char *attack);
 /* The attack that has the key; NULL = new. */
 apr_status_t cfmt_key_find(cfmt_store_t *s, const cfmt_attack_key_t *k, const char **pattack,
@@ -472,5 +483,20 @@ typedef struct cfmt_health_rows_t {
     int schema;                  /* PRAGMA user_version */
 } cfmt_health_rows_t;
 apr_status_t cfmt_query_health(cfmt_store_t *s, cfmt_health_rows_t *h);
+
+/* ---- query_health.c: what health says about the world ---------------------------------------- */
+
+/* Counts of what Cloudflare listed last; what is gone does not count. */
+typedef struct cfmt_world_counts_t {
+    int prefixes, advertised, locked;
+    int parents;                /* IP prefixes that they belong to */
+    apr_time_t prefixes_read_at; /* the list read longest ago, of those not missing; 0 = none */
+    int up, degraded, down, unknown; /* tunnels */
+    apr_time_t tunnels_read_at; /* their health; 0 = never */
+} cfmt_world_counts_t;
+/* Bounded by what the account has: one walk of prefix and one of tunnel. */
+apr_status_t cfmt_query_world_counts(cfmt_store_t *s, cfmt_world_counts_t *c);
+
+#include "cfmt_store_world.h"
 
 #endif

@@ -36,6 +36,13 @@ static const status_t statuses[] = {
     {.rv = CFMT_EINVALID, .name = "invalid", .text = "the input is not what is allowed here"},
     {.rv = CFMT_ESTORE, .name = "store", .text = "the database reported an error"},
     {.rv = CFMT_EMOVED, .name = "moved", .text = "somebody else has done this work meanwhile"},
+    {.rv = CFMT_ENET, .name = "net", .text = "no whole answer came"},
+    {.rv = CFMT_EANSWER, .name = "answer", .text = "the answer cannot be understood"},
+    {.rv = CFMT_ESERVER, .name = "server", .text = "the other side says that it failed"},
+    {.rv = CFMT_ELIMIT, .name = "limit", .text = "the limit of calls is reached"},
+    {.rv = CFMT_EAUTH, .name = "auth", .text = "the token is refused"},
+    {.rv = CFMT_EREFUSED, .name = "refused", .text = "the request is refused"},
+    {.rv = CFMT_EBREAKER, .name = "breaker", .text = "not asked, because it kept failing"},
 };
 
 static const status_t *status_find(apr_status_t rv)

@@ -426,12 +426,15 @@ static apr_status_t refold(cfmt_batch_t *b, cfmt_group_t *g, const cfmt_attack_t
     return rv;
 }
 
-static void take_prefixes(cfmt_group_t *g, apr_pool_t *p)
+/* An attack from a snapshot came with all that rows up to mapped_to made of its prefixes. */
+static void take_prefixes(const cfmt_batch_t *b, cfmt_group_t *g, apr_pool_t *p)
 {
     int i, k;
 
     for (i = 0; i < g->items->nelts; i++) {
-        const apr_array_header_t *hits = APR_ARRAY_IDX(g->items, i, cfmt_item_t *)->hits;
+        const cfmt_item_t *item = APR_ARRAY_IDX(g->items, i, cfmt_item_t *);
+        const apr_array_header_t *hits =
+            g->row.base && item->e.id <= b->mapped_to ? NULL : item->hits;
 
         for (k = 0; hits && k < hits->nelts; k++) {
             cfmt_texts_add(g->row.prefixes, APR_ARRAY_IDX(hits, k, const char *), PREFIXES_MAX, p);
@@ -469,7 +472,7 @@ static apr_status_t fold_group(cfmt_batch_t *b, cfmt_group_t *g)
         cfmt_attack_step(&g->row.a, APR_ARRAY_IDX(events, i, const cfmt_event_t *), b->p);
     }
     g->row.a.id = id;
-    take_prefixes(g, b->p);
+    take_prefixes(b, g, b->p);
     return rv;
 }
 
@@ -497,7 +500,7 @@ apr_status_t cfmt_batch_fold(cfmt_batch_t *b)
 /*
  * Merged and renamed attacks first, so that what follows finds the final id. A rename moves all
  * events of the attack in one transaction: it happens when a late event brings a smaller key or
- * links two attacks, so to few events as a rule.
+ * links two attacks, so to few events as a rule. Keys need the row that they lead to.
  */
 static apr_status_t write_group(cfmt_batch_t *b, const cfmt_group_t *g)
 {
@@ -510,10 +513,11 @@ static apr_status_t write_group(cfmt_batch_t *b, const cfmt_group_t *g)
 
         rv = strcmp(old, id) ? cfmt_attack_move(b->s, old, id) : APR_SUCCESS;
     }
+    rv = rv == APR_SUCCESS ? cfmt_attack_save(b->s, &g->row, b->p) : rv;
     for (i = 0; rv == APR_SUCCESS && i < g->keys->nelts; i++) {
         rv = cfmt_key_insert(b->s, &APR_ARRAY_IDX(g->keys, i, cfmt_attack_key_t), id);
     }
-    return rv == APR_SUCCESS ? cfmt_attack_save(b->s, &g->row, b->p) : rv;
+    return rv;
 }
 
 static apr_status_t write_item(cfmt_batch_t *b, const cfmt_item_t *item)

@@ -27,6 +27,7 @@ typedef struct cfmt_batch_t {
     apr_array_header_t *things;   /* struct cfmt_thing_t *: entities */
     apr_array_header_t *operators; /* cfmt_item_t *: bound last, when all keys are known */
     apr_hash_t *same, *keys, *attacks, *entities;
+    apr_int64_t mapped_to; /* CFMT_META_MAPPED */
 } cfmt_batch_t;
 
 void cfmt_batch_init(cfmt_batch_t *b, cfmt_store_t *s, apr_pool_t *p);

@@ -1,8 +1,9 @@
 /*
- * The round: project, run due jobs, checkpoint. What it keeps between rounds can be lost at any
- * moment.
+ * The round: project, run due jobs, ask Cloudflare, checkpoint. What it keeps between rounds can be
+ * lost at any moment.
  */
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
@@ -14,12 +15,42 @@
 #define BUDGET apr_time_from_msec(800)
 /* a commit that recent means that deliveries are coming in */
 #define BUSY_WITHIN apr_time_from_msec(20)
-/* of a round beside a busy intake, in steps that the projector keeps short */
-#define BUSY_ROWS 50
+/*
+ * Rows a second beside a busy intake: each round takes what is due since the last one, so that a
+ * late one catches up, in steps that the projector keeps short.
+ */
+#define BUSY_RATE 1100
+#define BUSY_ROWS_MAX 110
 #define RETRY apr_time_from_sec(5)     /* a store that fails is tried again */
 #define REPEAT apr_time_from_sec(3600) /* and complained about */
 #define BUSY_LONG apr_time_from_sec(60) /* a lock that is held this long is trouble */
 #define IDLE apr_time_from_sec(60)     /* a round is due at the latest */
+
+static void start_api(cfmt_engine_t *e)
+{
+    cfmt_api_conf_t conf;
+    apr_pool_t *p;
+    apr_status_t rv;
+
+    if (!e->conf.api) {
+        return;
+    }
+    conf = *e->conf.api;
+    conf.clock = e->conf.clock;
+    conf.http.log = e->conf.log;
+    apr_pool_create(&p, e->pool);
+    apr_pool_tag(p, "cfmt_api");
+    rv = cfmt_api_create(&e->api, &conf, p);
+    if (rv != APR_SUCCESS) {
+        e->api = NULL;
+        cfmt_log(e->conf.log, CFMT_LOG_ERR,
+                 CFMT_ID(0408) "nothing can be asked of Cloudflare: %s (CfmtCaFile, CfmtProxy and "
+                               "the URLs are taken at start: correct them and reload Apache)",
+                 cfmt_status_text(rv, p));
+        return;
+    }
+    e->senses = cfmt_senses_create(p);
+}
 
 cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
 {
@@ -32,6 +63,7 @@ cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
     apr_pool_create(&e->store_pool, p);
     e->owner = apr_psprintf(p, "pid %d", (int)getpid());
     e->projector = cfmt_projector_create(conf->log, e->store_pool);
+    start_api(e);
     return e;
 }
 
@@ -43,6 +75,25 @@ static void close_store(cfmt_engine_t *e)
     apr_pool_clear(e->store_pool); /* closes it */
     /* what it remembers is of that file: the next one may be another, at the same cursor */
     e->projector = cfmt_projector_create(e->conf.log, e->store_pool);
+}
+
+/* The file that we had open as a store, and nothing is in it: damage, and perhaps it comes back. */
+static int was_emptied(const cfmt_engine_t *e)
+{
+    struct stat sb;
+
+    return e->ino && stat(e->conf.db, &sb) == 0 && sb.st_dev == e->dev && sb.st_ino == e->ino
+           && sb.st_size == 0;
+}
+
+static void remember_file(cfmt_engine_t *e)
+{
+    struct stat sb;
+
+    if (stat(e->conf.db, &sb) == 0) {
+        e->dev = sb.st_dev;
+        e->ino = sb.st_ino;
+    }
 }
 
 /*
@@ -63,6 +114,12 @@ static apr_status_t ensure_store(cfmt_engine_t *e, cfmt_result_t *r, apr_pool_t 
     }
     close_store(e);
     rv = cfmt_store_open(&e->store, e->conf.db, CFMT_STORE_WRITE, r, e->store_pool);
+    if (rv == CFMT_EOLDER && was_emptied(e)) {
+        return cfmt_result_set(r, ptick, CFMT_ECORRUPT,
+                               "%s was emptied: put a backup in its place, or delete it and a new "
+                               "one is made",
+                               e->conf.db);
+    }
     if ((rv == CFMT_EMISSING || rv == CFMT_EOLDER) && e->conf.settings) {
         rv = cfmt_prepare_store(e->conf.db, e->conf.settings, cfmt_clock_now(e->conf.clock), r,
                                 ptick);
@@ -74,6 +131,9 @@ static apr_status_t ensure_store(cfmt_engine_t *e, cfmt_result_t *r, apr_pool_t 
                      e->conf.db);
             rv = cfmt_store_open(&e->store, e->conf.db, CFMT_STORE_WRITE, r, e->store_pool);
         }
+    }
+    if (rv == APR_SUCCESS) {
+        remember_file(e);
     }
     return rv;
 }
@@ -114,24 +174,33 @@ static int intake_busy(const cfmt_engine_t *e)
     return sum.queued > 0 || cfmt_monotonic() - sum.worked_at < BUSY_WITHIN;
 }
 
+/* The rows of this round beside a busy intake; round_at is still the start of the last one. */
+static int busy_rows(const cfmt_engine_t *e)
+{
+    apr_int64_t due = (cfmt_monotonic() - e->round_at) * BUSY_RATE / APR_USEC_PER_SEC;
+
+    return due < 1 ? 1 : due < BUSY_ROWS_MAX ? (int)due : BUSY_ROWS_MAX;
+}
+
 /*
- * Until the head is reached; beside a busy intake some rows a round, 1,000 a second at least:
- * deliveries go first, the backlog is seen in health. *pmore: rows are left.
+ * Until the head is reached; beside a busy intake 1,000 rows a second and hardly more: deliveries
+ * go first, the backlog is seen in health. *pmore: rows are left.
  */
 static apr_status_t project(cfmt_engine_t *e, int *pmore, apr_pool_t *ptick)
 {
     apr_time_t end = cfmt_monotonic() + BUDGET;
+    int done, limit, left = busy_rows(e);
     apr_status_t rv;
     apr_pool_t *pstep;
-    int done, rows = 0;
 
     apr_pool_create(&pstep, ptick);
     do {
         apr_pool_clear(pstep);
-        rv = cfmt_project_step(e->projector, e->store, CFMT_PROJECT_STEP, &done, pstep);
+        limit = left > 0 && intake_busy(e) ? left : CFMT_PROJECT_STEP;
+        rv = cfmt_project_step(e->projector, e->store, limit, &done, pstep);
         *pmore = rv == APR_SUCCESS && done > 0; /* a step may be short and not the last */
-        rows += done;
-    } while (*pmore && (rows < BUSY_ROWS || !intake_busy(e)) && cfmt_monotonic() < end);
+        left -= done;
+    } while (*pmore && (left > 0 || !intake_busy(e)) && cfmt_monotonic() < end);
     return rv;
 }
 
@@ -213,6 +282,9 @@ static apr_status_t work(cfmt_engine_t *e, int *pmore, apr_time_t *pdue, cfmt_re
     if (rv == APR_SUCCESS) {
         rv = cfmt_jobs_run(e, pdue, ptick);
     }
+    if (rv == APR_SUCCESS && e->api) {
+        rv = cfmt_senses_run(e, pdue, ptick);
+    }
     if (rv == APR_SUCCESS || rv == CFMT_EBUSY || rv == CFMT_EMOVED) {
         checkpoint(e);
     }
@@ -227,24 +299,26 @@ apr_status_t cfmt_engine_round(cfmt_engine_t *e, cfmt_rest_t *rest, cfmt_result_
                                apr_pool_t *ptick)
 {
     cfmt_result_t mine = { .status = APR_SUCCESS };
-    apr_time_t start = cfmt_clock_now(e->conf.clock), due = 0;
+    const cfmt_clock_t *clock = e->conf.clock;
+    apr_time_t start = cfmt_clock_now(clock), began = cfmt_monotonic(), due = 0;
     apr_status_t rv;
     int more = 0;
 
     r = r ? r : &mine;
-    e->round_at = cfmt_monotonic();
+    e->journaled = 0;
     rv = work(e, &more, &due, r, ptick);
-    rest->deaf = start + SPACING;
+    e->round_at = began;
+    rest->deaf = start + cfmt_clock_span(clock, SPACING);
     if (passing(e, rv)) {
         rest->until = rest->deaf;
         return APR_SUCCESS;
     }
     report(e, rv, r, start);
     if (rv != APR_SUCCESS) {
-        rest->until = rest->deaf = start + RETRY;
+        rest->until = rest->deaf = start + cfmt_clock_span(clock, RETRY);
     }
     else {
-        rest->until = more ? rest->deaf : start + IDLE;
+        rest->until = more || e->journaled ? rest->deaf : start + cfmt_clock_span(clock, IDLE);
         if (due && due < rest->until) {
             rest->until = due > rest->deaf ? due : rest->deaf;
         }
@@ -252,11 +326,27 @@ apr_status_t cfmt_engine_round(cfmt_engine_t *e, cfmt_rest_t *rest, cfmt_result_
     return rv;
 }
 
+void cfmt_engine_wait(cfmt_engine_t *e, struct pollfd *fds, int nfds, apr_interval_time_t timeout)
+{
+    int ended = 0;
+
+    if (!e->api) {
+        (void)poll(fds, (nfds_t)nfds, timeout <= 0 ? 0 : (int)((timeout + 999) / 1000));
+        return;
+    }
+    cfmt_http_poll(cfmt_api_http(e->api), fds, nfds, timeout, &ended);
+    e->answered |= ended > 0;
+}
+
 int cfmt_engine_stirred(cfmt_engine_t *e)
 {
     apr_int64_t v;
     int stirred;
 
+    if (e->answered) {
+        e->answered = 0;
+        return 1;
+    }
     if (!e->store) {
         return 0;
     }

@@ -4,7 +4,11 @@
 #ifndef CFMT_ENGINE_PRIVATE_H
 #define CFMT_ENGINE_PRIVATE_H
 
+#include <sys/types.h>
+
 #include "cfmt_engine.h"
+
+typedef struct cfmt_senses_t cfmt_senses_t;
 
 struct cfmt_engine_t {
     cfmt_engine_conf_t conf;
@@ -13,6 +17,12 @@ struct cfmt_engine_t {
     apr_pool_t *store_pool;     /* of the handle and the projector; cleared with them */
     cfmt_store_t *store;        /* NULL while it cannot be opened */
     cfmt_projector_t *projector;
+    cfmt_api_t *api;            /* NULL: no API work */
+    cfmt_senses_t *senses;
+    dev_t dev;                  /* of the file that was a good store last; ino 0 = none */
+    ino_t ino;
+    int answered;               /* calls have ended since the last round */
+    int journaled;              /* by this round: to be projected in the next, at once */
     apr_int64_t data_version;   /* at the last look */
     apr_status_t trouble;       /* what was last reported; APR_SUCCESS = fine */
     apr_time_t reported_at;
@@ -27,5 +37,14 @@ struct cfmt_engine_t {
  * the run; a failed job is recorded with its result and retried with back-off.
  */
 apr_status_t cfmt_jobs_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
+
+/* ---- sense.c --------------------------------------------------------------------------------- */
+
+cfmt_senses_t *cfmt_senses_create(apr_pool_t *p);
+/*
+ * The same for the jobs that ask Cloudflare: goes on with runs whose answers are there, begins
+ * those that are due. *pdue becomes earlier where one of them is due before it.
+ */
+apr_status_t cfmt_senses_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
 
 #endif

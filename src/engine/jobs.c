@@ -86,7 +86,8 @@ static apr_status_t run_one(cfmt_engine_t *e, const job_t *j, apr_pool_t *ptick)
     apr_time_t now = cfmt_clock_now(e->conf.clock);
     const char *result = NULL;
     int claimed = 0, fails = 0, more = 0, failed;
-    apr_status_t rv = cfmt_job_claim(e->store, j->name, e->owner, now, LEASE, &claimed, &fails);
+    apr_status_t rv = cfmt_job_claim(e->store, j->name, e->owner, now,
+                        cfmt_clock_span(e->conf.clock, LEASE), &claimed, &fails);
 
     if (rv != APR_SUCCESS || !claimed) {
         return rv;
@@ -102,19 +103,25 @@ static apr_status_t run_one(cfmt_engine_t *e, const job_t *j, apr_pool_t *ptick)
                  j->name, cfmt_status_name(rv), fails + 1, cfmt_store_error(e->store));
     }
     return cfmt_job_done(e->store, j->name, e->owner, now,
-                         next_due(j, e, now, more, failed ? fails + 1 : 0), failed, result);
+                         next_due(j, e, now, more, failed ? fails + 1 : 0),
+                         failed ? CFMT_JOB_FAILED : CFMT_JOB_OK, result);
 }
 
 apr_status_t cfmt_jobs_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
 {
     apr_status_t rv = APR_SUCCESS;
     const job_t *j;
+    apr_time_t due;
 
     for (j = jobs; rv == APR_SUCCESS && j->name; j++) {
         rv = cfmt_job_ensure(e->store, j->name, cfmt_clock_now(e->conf.clock));
         if (rv == APR_SUCCESS) {
             rv = run_one(e, j, ptick);
         }
+        if (rv == APR_SUCCESS) {
+            rv = cfmt_job_due(e->store, j->name, &due);
+            *pdue = due && (!*pdue || due < *pdue) ? due : *pdue;
+        }
     }
-    return rv == APR_SUCCESS ? cfmt_job_next(e->store, pdue) : rv;
+    return rv;
 }

@@ -1,7 +1,7 @@
 /*
- * The projector: journal rows behind the cursor become events, attacks and entities. Understanding
- * and folding happen without the commit lock; then one transaction checks that nobody moved the
- * cursor and writes.
+ * The projector: journal rows behind the cursor become events, attacks, entities and what is known
+ * of the world. Understanding and folding happen without the commit lock; then one transaction
+ * checks that nobody moved the cursor and writes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 
 #include "batch.h"
 #include "cfmt_engine.h"
+#include "project_world.h"
 
 #define BEGIN_TIMEOUT apr_time_from_msec(250)
 /* of the commit lock, before the commit itself; intake waits meanwhile */
@@ -29,21 +30,38 @@ struct cfmt_projector_t {
     apr_pool_t *pstep;      /* cleared each step: callers may run many with one scratch pool */
     apr_pool_t *pconf;
     conf_t conf;
-    apr_int64_t conf_cursor; /* conf is in force at this cursor; < 0 = not loaded */
+    cfmt_world_t world;
+    apr_int64_t conf_cursor; /* conf and world are in force at this cursor; < 0 = not loaded */
     int rows;               /* of a step: fewer after one that held the lock for too long */
 };
+
+/* How far the projection is. */
+typedef struct position_t {
+    apr_int64_t cursor, pruned, mapped;
+    cfmt_remap_t remap;
+} position_t;
+
+/*
+ * What a row is to attacks. Steps hold one of the first two: what maps events to prefixes is in
+ * force for all events of a step, and all of them are stored when open attacks are mapped anew.
+ */
+typedef enum { ROW_EVENT, ROW_MAPPING, ROW_NEITHER } row_e;
 
 /* One step under way. */
 typedef struct step_t {
     cfmt_projector_t *pr;
     cfmt_store_t *s;
     apr_pool_t *p;
-    apr_int64_t cursor, pruned;   /* as phase 1 saw them */
+    position_t at;                /* as phase 1 saw it */
     apr_int64_t head;             /* the last row taken */
+    int rows;                     /* taken */
+    row_e sort;                   /* of what is taken */
     apr_time_t last_delivery;
     conf_t conf;                  /* in force at the row being read */
     const cfmt_journal_row_t *conf_row; /* the row that changed it; NULL = none did */
     const cfmt_journal_row_t *snapshot; /* the step is this row alone */
+    apr_int64_t moved;            /* the last row that changed where attacks hit; 0 = none */
+    cfmt_remapping_t remapping;   /* the step of a change before it: no rows */
     cfmt_batch_t batch;
 } step_t;
 
@@ -107,26 +125,35 @@ static void conf_of_row(conf_t *c, const cfmt_journal_row_t *row, apr_pool_t *p)
     conf_read(c, t, p);
 }
 
-static void conf_keep(cfmt_projector_t *pr, const cfmt_journal_row_t *row)
-{
-    apr_pool_clear(pr->pconf);
-    conf_of_row(&pr->conf, row, pr->pconf);
-}
-
 static apr_status_t conf_load(cfmt_projector_t *pr, cfmt_store_t *s, apr_int64_t cursor)
 {
     apr_array_header_t *rows;
     apr_int64_t id;
     apr_status_t rv = cfmt_meta_int(s, CFMT_META_CONFIG, 0, &id);
 
+    pr->conf_cursor = -1;
+    apr_pool_clear(pr->pconf);
     if (rv == APR_SUCCESS) {
         rv = cfmt_journal_read(s, id - 1, id ? 1 : 0, &rows, pr->pstep);
     }
     if (rv == APR_SUCCESS) {
-        conf_keep(pr, rows->nelts ? &APR_ARRAY_IDX(rows, 0, cfmt_journal_row_t) : NULL);
-        pr->conf_cursor = cursor;
+        conf_of_row(&pr->conf, rows->nelts ? &APR_ARRAY_IDX(rows, 0, cfmt_journal_row_t) : NULL,
+                    pr->pconf);
+        rv = cfmt_world_load(&pr->world, s, pr->conf.prefixes, pr->pconf);
     }
+    pr->conf_cursor = rv == APR_SUCCESS ? cursor : -1;
     return rv;
+}
+
+static int same_prefixes(const conf_t *a, const conf_t *b)
+{
+    int i, same = a->prefixes->nelts == b->prefixes->nelts;
+
+    for (i = 0; same && i < a->prefixes->nelts; i++) {
+        same = !by_cidr(&APR_ARRAY_IDX(a->prefixes, i, cfmt_prefix_t),
+                        &APR_ARRAY_IDX(b->prefixes, i, cfmt_prefix_t));
+    }
+    return same;
 }
 
 /* ---- rows -> items --------------------------------------------------------------------------- */
@@ -139,30 +166,22 @@ static void skip_row(const step_t *st, const cfmt_journal_row_t *row, const char
              row->id, row->kind, why);
 }
 
-static apr_array_header_t *prefixes_hit(const cfmt_event_t *e, const conf_t *conf, apr_pool_t *p)
+static apr_status_t add_event(step_t *st, cfmt_item_t *item, const cfmt_journal_row_t *row)
 {
-    apr_array_header_t *hits, *texts;
-    int i;
+    cfmt_event_t *e = &item->e;
 
-    if (e->effect != CFMT_EFFECT_NETWORK || !e->target_cidr.family || !conf->prefixes->nelts) {
-        return NULL;
-    }
-    hits = cfmt_prefix_hits(&e->target_cidr, conf->prefixes, p);
-    texts = apr_array_make(p, 2, sizeof(const char *));
-    for (i = 0; i < hits->nelts; i++) {
-        int k = APR_ARRAY_IDX(hits, i, int);
-
-        APR_ARRAY_PUSH(texts, const char *) =
-            cfmt_cidr_format(p, &APR_ARRAY_IDX(conf->prefixes, k, cfmt_prefix_t).cidr);
-    }
-    return texts;
+    e->id = row->id;
+    e->at = row->at;
+    item->account = e->account && *e->account ? e->account
+                                              : st->conf.account; /* a missing account is ours */
+    item->hits = cfmt_world_hits(&st->pr->world, e, st->p);
+    return cfmt_batch_add(&st->batch, item);
 }
 
 static apr_status_t take_delivery(step_t *st, const cfmt_journal_row_t *row)
 {
     cfmt_item_t *item = apr_pcalloc(st->p, sizeof(*item));
-    cfmt_event_t *e = &item->e;
-    apr_status_t rv = cfmt_event_read(e, row->body ? row->body : "", row->len, row->at,
+    apr_status_t rv = cfmt_event_read(&item->e, row->body ? row->body : "", row->len, row->at,
                                       st->conf.account, st->p);
 
     if (row->at > st->last_delivery) {
@@ -172,12 +191,44 @@ static apr_status_t take_delivery(step_t *st, const cfmt_journal_row_t *row)
         skip_row(st, row, cfmt_status_text(rv, st->p));
         return APR_SUCCESS;
     }
-    e->id = row->id;
-    e->at = row->at;
-    item->account = e->account && *e->account ? e->account
-                                              : st->conf.account; /* a missing account is ours */
-    item->hits = prefixes_hit(e, &st->conf, st->p);
-    return cfmt_batch_add(&st->batch, item);
+    return add_event(st, item, row);
+}
+
+/* Cloudflare's history need not hold a webhook's body: a text, then, that belongs to nothing. */
+static void text_event(cfmt_event_t *e, const cfmt_journal_row_t *row, apr_time_t ts, apr_pool_t *p)
+{
+    const char *body = row->body ? row->body : "";
+
+    memset(e, 0, sizeof(*e));
+    e->ts = ts;
+    e->digest = cfmt_digest64(body, row->len);
+    e->state = CFMT_STATE_INFO;
+    e->priority = CFMT_PRIORITY_INFO;
+    e->effect = CFMT_EFFECT_NONE;
+    e->ours = 1;
+    e->pps = e->bps = e->rps = -1;
+    e->summary = cfmt_text_escape(p, body, row->len, 200);
+}
+
+/*
+ * A notification that never reached us, from Cloudflare's history: a delivery in every other way.
+ * tag: when it was sent.
+ */
+static apr_status_t take_recovered(step_t *st, const cfmt_journal_row_t *row)
+{
+    cfmt_item_t *item = apr_pcalloc(st->p, sizeof(*item));
+    apr_time_t sent;
+
+    if (!row->tag || cfmt_time_parse(&sent, row->tag) != APR_SUCCESS) {
+        sent = row->at;
+    }
+    if (cfmt_event_read(&item->e, row->body ? row->body : "", row->len, sent, st->conf.account,
+                        st->p)
+        != APR_SUCCESS) {
+        text_event(&item->e, row, sent, st->p);
+    }
+    item->e.source = "recovered";
+    return add_event(st, item, row);
 }
 
 static void close_event(cfmt_event_t *e, const cfmt_journal_row_t *row, const char *ref,
@@ -224,29 +275,79 @@ static apr_status_t take_command(step_t *st, const cfmt_journal_row_t *row)
     return cfmt_batch_add(&st->batch, item);
 }
 
+static void take_config(step_t *st, const cfmt_journal_row_t *row)
+{
+    conf_t before = st->conf;
+
+    conf_of_row(&st->conf, row, st->p);
+    st->conf_row = row;
+    if (!same_prefixes(&before, &st->conf)) {
+        st->moved = row->id;
+    }
+}
+
 static apr_status_t take_row(step_t *st, const cfmt_journal_row_t *row)
 {
+    int moved;
+
     if (!strcmp(row->kind, "delivery")) {
         return take_delivery(st, row);
+    }
+    if (!strcmp(row->kind, "recovered")) {
+        return take_recovered(st, row);
     }
     if (!strcmp(row->kind, "command")) {
         return take_command(st, row);
     }
     if (!strcmp(row->kind, "config")) {
-        conf_of_row(&st->conf, row, st->p);
-        st->conf_row = row;
+        take_config(st, row);
+    }
+    else if (cfmt_world_take(&st->pr->world, row, &moved, st->p) != APR_SUCCESS) {
+        skip_row(st, row, "not a state that this program writes");
+    }
+    else if (moved) {
+        st->moved = row->id;
     }
     return APR_SUCCESS; /* duplicates, refused bodies, kinds of a newer version: only the cursor
                            moves */
 }
 
+static row_e sort_of(const cfmt_journal_row_t *row)
+{
+    static const struct {
+        const char *kind;
+        row_e sort;
+    } sorts[] = {
+        {.kind = "delivery", .sort = ROW_EVENT},    {.kind = "recovered", .sort = ROW_EVENT},
+        {.kind = "command", .sort = ROW_EVENT},     {.kind = "config", .sort = ROW_MAPPING},
+        {.kind = "prefix_state", .sort = ROW_MAPPING},
+        {.kind = "rule_state", .sort = ROW_MAPPING},
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(sorts) / sizeof(sorts[0]); i++) {
+        if (!strcmp(sorts[i].kind, row->kind)) {
+            return sorts[i].sort;
+        }
+    }
+    return ROW_NEITHER;
+}
+
 /* ---- the step -------------------------------------------------------------------------------- */
 
-static apr_status_t position(cfmt_store_t *s, apr_int64_t *pcursor, apr_int64_t *ppruned)
+static apr_status_t position(cfmt_store_t *s, position_t *at)
 {
-    apr_status_t rv = cfmt_meta_int(s, CFMT_META_CURSOR, 0, pcursor);
+    apr_status_t rv = cfmt_meta_int(s, CFMT_META_CURSOR, 0, &at->cursor);
 
-    return rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_PRUNED, 0, ppruned) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_PRUNED, 0, &at->pruned) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_MAPPED, 0, &at->mapped) : rv;
+    return rv == APR_SUCCESS ? cfmt_remap_load(s, &at->remap) : rv;
+}
+
+static int same_position(const position_t *a, const position_t *b)
+{
+    return a->cursor == b->cursor && a->pruned == b->pruned && a->remap.row == b->remap.row
+           && a->remap.after == b->remap.after;
 }
 
 /*
@@ -255,53 +356,55 @@ static apr_status_t position(cfmt_store_t *s, apr_int64_t *pcursor, apr_int64_t 
  */
 static apr_status_t begin_step(step_t *st)
 {
-    apr_status_t rv = position(st->s, &st->cursor, &st->pruned);
+    apr_status_t rv = position(st->s, &st->at);
 
-    if (rv == APR_SUCCESS && st->cursor == CFMT_CURSOR_RESET) {
+    if (rv == APR_SUCCESS && st->at.cursor == CFMT_CURSOR_RESET) {
         rv = cfmt_project_reset(st->s);
-        rv = rv == APR_SUCCESS ? position(st->s, &st->cursor, &st->pruned) : rv;
+        rv = rv == APR_SUCCESS ? position(st->s, &st->at) : rv;
     }
     if (rv == APR_SUCCESS) {
         rv = cfmt_meta_int(st->s, CFMT_META_LAST_DELIVERY, 0, &st->last_delivery);
     }
-    if (rv == APR_SUCCESS && st->pr->conf_cursor != st->cursor) {
-        rv = conf_load(st->pr, st->s, st->cursor);
+    if (rv == APR_SUCCESS && st->pr->conf_cursor != st->at.cursor) {
+        rv = conf_load(st->pr, st->s, st->at.cursor);
     }
     st->conf = st->pr->conf;
+    st->head = st->at.cursor;
+    cfmt_world_begin(&st->pr->world, st->p);
+    cfmt_batch_init(&st->batch, st->s, st->p);
+    st->batch.mapped_to = st->at.mapped;
     return rv;
 }
 
 /* Phase 1: everything that needs no lock. */
 static apr_status_t read_rows(step_t *st, const apr_array_header_t *rows)
 {
-    const cfmt_journal_row_t *first = &APR_ARRAY_IDX(rows, 0, cfmt_journal_row_t);
+    const cfmt_journal_row_t *row = &APR_ARRAY_IDX(rows, 0, cfmt_journal_row_t);
     apr_status_t rv = APR_SUCCESS;
-    int i;
+    row_e sort;
 
-    cfmt_batch_init(&st->batch, st->s, st->p);
-    if (st->cursor == CURSOR_START && !strcmp(first->kind, "snapshot")) {
-        st->snapshot = st->conf_row = first;
-        st->head = first->id;
+    if (st->at.cursor == CURSOR_START && !strcmp(row->kind, "snapshot")) {
+        st->snapshot = st->conf_row = row;
+        st->head = row->id;
+        st->rows = 1;
         return APR_SUCCESS;
     }
-    for (i = 0; rv == APR_SUCCESS && i < rows->nelts; i++) {
-        rv = take_row(st, &APR_ARRAY_IDX(rows, i, cfmt_journal_row_t));
+    for (; rv == APR_SUCCESS && st->rows < rows->nelts; st->rows++, row++) {
+        sort = sort_of(row);
+        if (sort != ROW_NEITHER && st->sort != ROW_NEITHER && sort != st->sort) {
+            break;
+        }
+        st->sort = sort == ROW_NEITHER ? st->sort : sort;
+        rv = take_row(st, row);
+        st->head = row->id;
     }
-    st->head = APR_ARRAY_IDX(rows, rows->nelts - 1, cfmt_journal_row_t).id;
     return rv == APR_SUCCESS ? cfmt_batch_fold(&st->batch) : rv;
 }
 
-static apr_status_t write_rows(step_t *st)
+static apr_status_t restore(step_t *st)
 {
-    apr_status_t rv;
+    apr_status_t rv = cfmt_snapshot_restore(st->s, st->snapshot->body, st->snapshot->len, st->p);
 
-    if (!st->snapshot) {
-        rv = cfmt_batch_write(&st->batch);
-        return rv == APR_SUCCESS
-                   ? cfmt_meta_set_int(st->s, CFMT_META_LAST_DELIVERY, st->last_delivery)
-                   : rv;
-    }
-    rv = cfmt_snapshot_restore(st->s, st->snapshot->body, st->snapshot->len, st->p);
     if (rv == CFMT_EINVALID) {
         cfmt_log(st->pr->log, CFMT_LOG_ERR,
                  CFMT_ID(0421) "snapshot row %" APR_INT64_T_FMT " is damaged: the projection"
@@ -309,6 +412,38 @@ static apr_status_t write_rows(step_t *st)
                  st->snapshot->id);
     }
     return rv;
+}
+
+static apr_status_t write_rows(step_t *st)
+{
+    cfmt_remap_t remap = { .row = st->moved };
+    apr_status_t rv;
+
+    if (st->snapshot) {
+        return restore(st);
+    }
+    rv = cfmt_batch_write(&st->batch);
+    rv = rv == APR_SUCCESS ? cfmt_world_write(&st->pr->world, st->s) : rv;
+    if (rv == APR_SUCCESS && st->moved) {
+        rv = cfmt_remap_save(st->s, &remap);
+    }
+    return rv == APR_SUCCESS ? cfmt_meta_set_int(st->s, CFMT_META_LAST_DELIVERY, st->last_delivery)
+                             : rv;
+}
+
+/* The rows and the cursor; of a step without rows the attacks mapped anew. */
+static apr_status_t write_step(step_t *st)
+{
+    apr_status_t rv;
+
+    if (!st->rows) {
+        return cfmt_world_remap_write(&st->remapping, st->s, st->p);
+    }
+    rv = write_rows(st);
+    if (rv == APR_SUCCESS && st->conf_row) {
+        rv = cfmt_meta_set_int(st->s, CFMT_META_CONFIG, st->conf_row->id);
+    }
+    return rv == APR_SUCCESS ? cfmt_meta_set_int(st->s, CFMT_META_CURSOR, st->head) : rv;
 }
 
 /*
@@ -328,9 +463,9 @@ static void adapt(cfmt_projector_t *pr, int rows, apr_interval_time_t hold)
 }
 
 /* Phase 2: under the commit lock. */
-static apr_status_t commit_step(step_t *st, int rows)
+static apr_status_t commit_step(step_t *st)
 {
-    apr_int64_t cursor, pruned;
+    position_t at;
     apr_time_t since;
     apr_status_t rv = cfmt_store_begin(st->s, BEGIN_TIMEOUT);
 
@@ -338,59 +473,56 @@ static apr_status_t commit_step(step_t *st, int rows)
         return rv;
     }
     since = cfmt_monotonic();
-    rv = position(st->s, &cursor, &pruned);
-    if (rv == APR_SUCCESS && (cursor != st->cursor || pruned != st->pruned)) {
+    rv = position(st->s, &at);
+    if (rv == APR_SUCCESS && !same_position(&at, &st->at)) {
         rv = CFMT_EMOVED;
     }
-    rv = rv == APR_SUCCESS ? write_rows(st) : rv;
-    if (rv == APR_SUCCESS && st->conf_row) {
-        rv = cfmt_meta_set_int(st->s, CFMT_META_CONFIG, st->conf_row->id);
-    }
-    rv = rv == APR_SUCCESS ? cfmt_meta_set_int(st->s, CFMT_META_CURSOR, st->head) : rv;
+    rv = rv == APR_SUCCESS ? write_step(st) : rv;
     if (rv != APR_SUCCESS) {
         cfmt_store_rollback(st->s);
         return rv;
     }
-    adapt(st->pr, rows, cfmt_monotonic() - since);
+    adapt(st->pr, st->rows ? st->rows : st->remapping.done, cfmt_monotonic() - since);
     return cfmt_store_commit(st->s);
 }
 
-/* What was found out holds only once it is committed. */
-static void keep_step(step_t *st)
+/* Attacks wait for no row: until they are mapped as the cursor says, no event is taken. */
+static apr_status_t read_step(step_t *st, int limit)
 {
-    if (st->conf_row) {
-        conf_keep(st->pr, st->conf_row);
+    apr_array_header_t *rows;
+    apr_status_t rv;
+
+    if (st->at.remap.row) {
+        return cfmt_world_remap(&st->remapping, &st->pr->world, st->s, &st->at.remap, st->at.mapped,
+                                limit, st->p);
     }
-    st->pr->conf_cursor = st->head;
+    rv = cfmt_journal_read(st->s, st->at.cursor, limit, &rows, st->p);
+    return rv == APR_SUCCESS && rows->nelts ? read_rows(st, rows) : rv;
 }
 
 apr_status_t cfmt_project_step(cfmt_projector_t *pr, cfmt_store_t *s, int limit, int *pdone,
                                apr_pool_t *ptemp)
 {
-    step_t st = { .pr = pr, .s = s, .p = pr->pstep };
-    apr_array_header_t *rows = NULL;
+    step_t st = { .pr = pr, .s = s, .p = pr->pstep, .sort = ROW_NEITHER };
     apr_status_t rv;
 
     (void)ptemp;
     *pdone = 0;
     apr_pool_clear(pr->pstep);
     rv = begin_step(&st);
-    if (rv == APR_SUCCESS) {
-        rv = cfmt_journal_read(s, st.cursor, limit < pr->rows ? limit : pr->rows, &rows, st.p);
+    rv = rv == APR_SUCCESS ? read_step(&st, limit < pr->rows ? limit : pr->rows) : rv;
+    if (rv == APR_SUCCESS && !st.rows && !st.at.remap.row) {
+        return APR_SUCCESS;
     }
-    if (rv != APR_SUCCESS || !rows->nelts) {
-        return rv;
-    }
-    rv = read_rows(&st, rows);
-    if (rv == APR_SUCCESS) {
-        rv = commit_step(&st, rows->nelts);
-    }
+    rv = rv == APR_SUCCESS ? commit_step(&st) : rv;
+    pr->conf_cursor = -1;
     if (rv != APR_SUCCESS) {
-        pr->conf_cursor = -1;
         return rv;
     }
-    keep_step(&st);
-    *pdone = st.snapshot ? 1 : rows->nelts;
+    if (!st.conf_row && !pr->world.changed->nelts) {
+        pr->conf_cursor = st.head; /* else what is in force has moved: load it */
+    }
+    *pdone = st.rows ? st.rows : 1;
     return APR_SUCCESS;
 }
 
@@ -402,6 +534,7 @@ apr_status_t cfmt_project_step(cfmt_projector_t *pr, cfmt_store_t *s, int limit,
  */
 static apr_status_t reset_some(cfmt_store_t *s, int *pleft)
 {
+    const cfmt_remap_t none = { .row = 0 };
     apr_status_t rv = cfmt_store_begin(s, BEGIN_TIMEOUT);
 
     if (rv != APR_SUCCESS) {
@@ -413,6 +546,8 @@ static apr_status_t reset_some(cfmt_store_t *s, int *pleft)
     }
     rv = rv == APR_SUCCESS ? cfmt_meta_set_int(s, CFMT_META_CONFIG, 0) : rv;
     rv = rv == APR_SUCCESS ? cfmt_meta_set_int(s, CFMT_META_LAST_DELIVERY, 0) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_meta_set_int(s, CFMT_META_MAPPED, 0) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_remap_save(s, &none) : rv;
     if (rv != APR_SUCCESS) {
         cfmt_store_rollback(s);
         return rv;

@@ -7,11 +7,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <apr_allocator.h>
+#include <apr_crypto.h>
 #include <apr_strings.h>
 
 #include "cfmt_engine.h"
@@ -33,6 +35,7 @@ struct cfmt_runner_t {
     cfmt_leader_t *leader;
     apr_pool_t *lead_pool; /* of one leadership */
     cfmt_engine_t *engine;
+    apr_time_t glanced_at; /* monotonic */
     apr_status_t refused;  /* why the lock file could not be had, last reported */
 
     pthread_t thread;
@@ -61,18 +64,33 @@ static void drain(int fd)
     (void)rc; /* EAGAIN: another leader's thread was faster */
 }
 
-/* True when somebody stirred us before the time was over. A stop ends it, too. */
+/*
+ * What is under way with Cloudflare moves meanwhile. True when somebody stirred us before the time
+ * was over. A stop ends it, too, and so does an answer.
+ */
 static int wait_for(cfmt_runner_t *r, apr_interval_time_t t, int hear)
 {
     struct pollfd fds[2] = { { .fd = r->stop_fd, .events = POLLIN },
                              { .fd = hear ? r->conf.wake_fd : -1, .events = POLLIN } };
-    int ms = t <= 0 ? 0 : (int)((t + 999) / 1000);
+    int n = fds[1].fd >= 0 ? 2 : 1;
 
-    if (poll(fds, 2, ms) > 0 && (fds[1].revents & POLLIN)) {
+    if (r->engine) {
+        cfmt_engine_wait(r->engine, fds, n, t);
+    }
+    else {
+        (void)poll(fds, (nfds_t)n, t <= 0 ? 0 : (int)((t + 999) / 1000));
+    }
+    if (fds[1].revents & POLLIN) {
         drain(r->conf.wake_fd);
         return 1;
     }
     return 0;
+}
+
+/* What is left until t, in real time. */
+static apr_interval_time_t left(const cfmt_runner_t *r, apr_time_t t, apr_time_t now)
+{
+    return cfmt_clock_real(r->conf.engine.clock, t - now);
 }
 
 static apr_interval_time_t at_most(apr_interval_time_t t, apr_interval_time_t limit)
@@ -120,7 +138,7 @@ static int lead(cfmt_runner_t *r)
     if (r->leader) {
         return 1;
     }
-    rv = cfmt_leader_take(&r->leader, r->conf.engine.db, now_of(r), r->lead_pool);
+    rv = cfmt_leader_take(&r->leader, r->conf.engine.db, apr_time_now(), r->lead_pool);
     report_refusal(r, rv);
     if (rv != APR_SUCCESS) {
         apr_pool_clear(r->lead_pool);
@@ -137,7 +155,7 @@ static int lead(cfmt_runner_t *r)
 
 static void beat(cfmt_runner_t *r)
 {
-    apr_status_t rv = cfmt_leader_beat(r->leader, r->round, now_of(r));
+    apr_status_t rv = cfmt_leader_beat(r->leader, r->round, apr_time_now());
 
     if (rv == CFMT_EREPLACED) {
         cfmt_log(r->conf.engine.log, CFMT_LOG_ERR,
@@ -145,6 +163,17 @@ static void beat(cfmt_runner_t *r)
                                "given up and sought again",
                  r->conf.engine.db);
         resign(r);
+    }
+}
+
+/* A busy leader's rounds are short: not at each of them. */
+static void glance(cfmt_runner_t *r)
+{
+    apr_time_t now = cfmt_monotonic();
+
+    if (r->conf.glance && now - r->glanced_at >= GLANCE / 2) {
+        r->glanced_at = now;
+        r->conf.glance(r->conf.baton);
     }
 }
 
@@ -158,12 +187,16 @@ static void rest(cfmt_runner_t *r, const cfmt_rest_t *plan)
 {
     apr_time_t now = now_of(r), begin = now;
 
-    wait_for(r, at_most(plan->deaf - now, GLANCE * 5), 0);
+    while (!stopping(r) && now < plan->deaf && now >= begin) { /* an answer ends one wait */
+        wait_for(r, at_most(left(r, plan->deaf, now), GLANCE), 0);
+        now = now_of(r);
+    }
     while (!stopping(r) && r->leader) {
         beat(r);
+        glance(r);
         now = now_of(r);
         if (!r->leader || now >= plan->until || now < begin || cfmt_engine_stirred(r->engine)
-            || wait_for(r, at_most(plan->until - now, GLANCE), 1)) {
+            || wait_for(r, at_most(left(r, plan->until, now), GLANCE), 1)) {
             return;
         }
     }
@@ -176,6 +209,7 @@ static void *runner_main(void *baton)
 
     while (!stopping(r)) {
         apr_pool_clear(r->tick);
+        glance(r);
         if (!lead(r)) {
             wait_for(r, r->conf.lease_retry, 0);
             continue;
@@ -213,6 +247,28 @@ static void discard(cfmt_runner_t *r)
     apr_pool_destroy(r->pool);
 }
 
+static apr_status_t wipe(void *text)
+{
+    apr_crypto_memzero(text, strlen(text));
+    return APR_SUCCESS;
+}
+
+/* Nothing of httpd's pools: the thread may outlive them. */
+static const cfmt_api_conf_t *copy_api(const cfmt_api_conf_t *conf, apr_pool_t *p)
+{
+    cfmt_api_conf_t *mine = apr_pmemdup(p, conf, sizeof(*conf));
+    char *token = apr_pstrdup(p, conf->token);
+
+    apr_pool_cleanup_register(p, token, wipe, apr_pool_cleanup_null);
+    mine->token = token;
+    mine->rest_url = apr_pstrdup(p, conf->rest_url);
+    mine->graphql_url = apr_pstrdup(p, conf->graphql_url);
+    mine->account = apr_pstrdup(p, conf->account);
+    mine->http.ca_file = apr_pstrdup(p, conf->http.ca_file);
+    mine->http.proxy = apr_pstrdup(p, conf->http.proxy);
+    return mine;
+}
+
 apr_status_t cfmt_runner_start(cfmt_runner_t **pr, const cfmt_runner_conf_t *conf)
 {
     apr_pool_t *pool;
@@ -230,6 +286,7 @@ apr_status_t cfmt_runner_start(cfmt_runner_t **pr, const cfmt_runner_conf_t *con
     r->conf.engine.db = apr_pstrdup(pool, conf->engine.db);
     r->conf.engine.settings = conf->engine.settings ? apr_table_clone(pool, conf->engine.settings)
                                                     : NULL;
+    r->conf.engine.api = conf->engine.api ? copy_api(conf->engine.api, pool) : NULL;
     r->conf.lease_retry = conf->lease_retry ? conf->lease_retry : LEASE_RETRY;
     apr_pool_create(&r->tick, pool);
     apr_pool_create(&r->lead_pool, pool);

@@ -1,6 +1,7 @@
 /*
- * What configtest and each start look at beyond single values. Everything here is a warning: wrong
- * values are refused by the setters, and nothing else may keep httpd from starting. Safe as root:
+ * What configtest and each start look at beyond single values. Nearly everything here is a warning:
+ * wrong values are refused by the setters, and only fast time beside a real account keeps httpd
+ * from starting. Safe as root:
  * it reads attributes only.
  */
 #include "httpd_cfmt.h"
@@ -257,6 +258,50 @@ static void warn_prefixes(server_rec *s, const cfmt_config_t *c)
     }
 }
 
+static void warn_api(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
+{
+    const char *why = c->api_token ? cfmt_secret_source_check(c->api_token, p) : NULL;
+    struct stat sb;
+
+    if (why) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, CFMT_ID(0114) "CfmtApiToken: %s", why);
+    }
+    if (c->api_token && !c->account_id) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     CFMT_ID(0115) "CfmtApiToken without CfmtAccountId has no effect: nothing is "
+                                   "asked of Cloudflare's API");
+    }
+    if (c->ca_file && (stat(c->ca_file, &sb) != 0 || !S_ISREG(sb.st_mode))) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     CFMT_ID(0116) "CfmtCaFile %s is not a file: no certificate will be accepted "
+                                   "and no call to Cloudflare will work",
+                     c->ca_file);
+    }
+}
+
+/* http is spoken to this host only, so: would it be? */
+static int on_this_host(const char *url, apr_pool_t *p)
+{
+    const char *rest = strstr(url, "://"), *why;
+
+    return rest
+           && cfmt_http_url_check(&why, apr_pstrcat(p, "http", rest, NULL), p) == APR_SUCCESS;
+}
+
+/* The one thing that keeps httpd from starting: fast time must not act on a real account. */
+static int check_demo(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
+{
+    if (cfmt_config_demo_speed(c) > 1 && cfmt_config_uses_api(c)
+        && (!on_this_host(cfmt_config_api_url(c), p)
+            || !on_this_host(cfmt_config_graphql_url(c, p), p))) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                     CFMT_ID(0118) "CfmtDemoSpeed %d is for a simulator on this host: CfmtApiUrl "
+                     "and CfmtGraphqlUrl must name a loopback address", cfmt_config_demo_speed(c));
+        return 0;
+    }
+    return 1;
+}
+
 static void warn_retention(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
 {
     if (cfmt_config_retention(c, 0) < cfmt_config_dedupe(c)) {
@@ -281,6 +326,7 @@ int cfmt_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     warn_secrets(s, c, ptemp);
     warn_state(s, c, ptemp);
     warn_prefixes(s, c);
+    warn_api(s, c, ptemp);
     warn_retention(s, c, ptemp);
-    return OK;
+    return check_demo(s, c, ptemp) ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }

@@ -32,6 +32,28 @@ static void dump_secrets(const cfmt_config_t *c, apr_pool_t *p)
     }
 }
 
+static void dump_optional(const char *directive, const char *value)
+{
+    printf("%s%s %s\n", value ? "" : "# ", directive, value ? value : "none");
+}
+
+static void dump_api(const cfmt_config_t *c, apr_pool_t *p)
+{
+    const cfmt_secret_conf_t *token = c->api_token;
+
+    dump_optional("CfmtAccountId", c->account_id);
+    dump_optional("CfmtApiToken", !token ? NULL
+                  : apr_pstrcat(p, token->source == CFMT_SOURCE_FILE ? "file:" : "exec:",
+                                token->value, NULL));
+    printf("CfmtApiUrl %s\n", cfmt_config_api_url(c));
+    printf("CfmtGraphqlUrl %s\n", cfmt_config_graphql_url(c, p));
+    dump_optional("CfmtPublicUrl", c->public_url);
+    dump_optional("CfmtCaFile", c->ca_file);
+    dump_optional("CfmtProxy", c->proxy);
+    printf("CfmtPollInterval %s\n",
+           cfmt_config_duration_text(p, cfmt_config_poll_interval(c)));
+}
+
 static void dump_prefixes(const cfmt_config_t *c)
 {
     const cfmt_prefix_conf_t *pc;
@@ -62,9 +84,10 @@ void cfmt_dump_config(apr_pool_t *pconf, server_rec *s)
     printf("CfmtMaxBody %" APR_SIZE_T_FMT "\n", cfmt_config_max_body(c));
     printf("CfmtCommitTimeout %s\n", cfmt_config_duration_text(p, cfmt_config_commit_timeout(c)));
     printf("CfmtDedupe %s\n", cfmt_config_duration_text(p, cfmt_config_dedupe(c)));
-    printf("%sCfmtAccountId %s\n", c->account_id ? "" : "# ",
-           c->account_id ? c->account_id : "none");
+    dump_api(c, p);
     dump_prefixes(c);
+    printf("CfmtDemoSpeed %d%s%s\n", cfmt_config_demo_speed(c), c->demo_speed > 1 ? " since=" : "",
+           c->demo_speed > 1 ? cfmt_time_format(p, c->demo_since) : "");
     printf("CfmtRetention %s\n", cfmt_config_retention_text(c, p));
     fflush(stdout);
     apr_pool_destroy(p);

@@ -18,6 +18,7 @@
 typedef struct reading_t {
     apr_status_t status;
     cfmt_health_rows_t rows;
+    cfmt_health_world_t world;
     apr_time_t rows_at;
 } reading_t;
 
@@ -57,6 +58,9 @@ static void read_store(const cfmt_generation_t *g)
                                  reader.pool);
     if (now.status == APR_SUCCESS) {
         now.status = cfmt_query_health(store, &now.rows);
+        if (now.status == APR_SUCCESS && cfmt_config_uses_api(g->conf)) {
+            now.status = cfmt_health_world_read(store, &now.world, reader.pool);
+        }
         cfmt_store_close(store);
     }
     apr_thread_mutex_lock(reader.copy);
@@ -113,10 +117,17 @@ static void gather(cfmt_health_facts_t *f, const cfmt_generation_t *g, apr_pool_
     memset(f, 0, sizeof(*f));
     get_reading(&reading, g);
     f->now = apr_time_now();
+    f->world_now = cfmt_clock_now(g->clock);
+    f->speed = cfmt_config_demo_speed(g->conf);
     f->started_at = g->started_at;
     f->read_status = reading.status;
     f->rows = reading.rows;
     f->rows_at = reading.rows_at;
+    f->world = reading.world;
+    f->api_wanted = cfmt_config_uses_api(g->conf);
+    f->api_usable = g->api != NULL;
+    f->has_public_url = g->conf->public_url != NULL;
+    f->poll_interval = cfmt_config_poll_interval(g->conf);
     cfmt_gauges_sum(&f->gauges, g->gauges);
     f->queue_capacity = queue_capacity(f->gauges.children);
     f->has_heartbeat = cfmt_leader_read(&f->heartbeat, db) == APR_SUCCESS;
@@ -126,16 +137,6 @@ static void gather(cfmt_health_facts_t *f, const cfmt_generation_t *g, apr_pool_
 }
 
 /* ---- the answer ------------------------------------------------------------------------------ */
-
-/* ,"NAME_at":"...","NAME_age_s":1.234 or both null. */
-static const char *when(apr_pool_t *p, const char *name, apr_time_t t, apr_time_t now)
-{
-    if (!t) {
-        return apr_psprintf(p, "\"%s_at\":null,\"%s_age_s\":null", name, name);
-    }
-    return apr_psprintf(p, "\"%s_at\":\"%s\",\"%s_age_s\":%.3f", name, cfmt_time_format(p, t), name,
-                        (double)(now - t) / APR_USEC_PER_SEC);
-}
 
 static const char *reasons_text(const apr_array_header_t *reasons, apr_pool_t *p)
 {
@@ -159,27 +160,28 @@ static const char *leader_text(const cfmt_health_facts_t *f, apr_pool_t *p)
     return apr_psprintf(p, "{\"pid\":%d,\"round\":%" APR_INT64_T_FMT ",\"started_at\":\"%s\",%s}",
                         (int)f->heartbeat.pid, f->heartbeat.round,
                         cfmt_time_format(p, f->heartbeat.started_at),
-                        when(p, "heartbeat", f->heartbeat.at, f->now));
+                        cfmt_health_when("heartbeat", f->heartbeat.at, f->now, p));
 }
 
 static const char *rows_text(const cfmt_health_facts_t *f, apr_pool_t *p)
 {
     const cfmt_health_rows_t *r = &f->rows;
-    apr_time_t lag = r->oldest_lag_at ? f->now - r->oldest_lag_at : 0;
+    apr_time_t lag = r->oldest_lag_at ? f->world_now - r->oldest_lag_at : 0;
 
     if (!f->rows_at) {
-        return apr_pstrcat(p, "\"schema\":null,", when(p, "last_delivery", 0, 0),
-                           ",\"journal_head\":null,\"projection\":null,", when(p, "read", 0, 0),
-                           NULL);
+        return apr_pstrcat(p, "\"schema\":null,", cfmt_health_when("last_delivery", 0, 0, p),
+                           ",\"journal_head\":null,\"projection\":null,",
+                           cfmt_health_when("read", 0, 0, p), NULL);
     }
     return apr_psprintf(p,
                         "\"schema\":%d,%s,\"journal_head\":%" APR_INT64_T_FMT
                         ",\"projection\":{\"cursor\":%" APR_INT64_T_FMT
                         ",\"lag_rows\":%" APR_INT64_T_FMT ",\"lag_s\":%.3f},%s",
-                        r->schema, when(p, "last_delivery", r->last_delivery_at, f->now), r->head,
-                        r->cursor, r->head - r->cursor,
+                        r->schema,
+                        cfmt_health_when("last_delivery", r->last_delivery_at, f->world_now, p),
+                        r->head, r->cursor, r->head - r->cursor,
                         lag > 0 ? (double)lag / APR_USEC_PER_SEC : 0.0,
-                        when(p, "read", f->rows_at, f->now));
+                        cfmt_health_when("read", f->rows_at, f->now, p));
 }
 
 static const char *health_text(cfmt_health_e *pverdict, const cfmt_health_facts_t *f,
@@ -192,14 +194,16 @@ static const char *health_text(cfmt_health_e *pverdict, const cfmt_health_facts_
     *pverdict = cfmt_health_judge(&reasons, f, p);
     return apr_psprintf(
         p,
-        "{\"status\":\"%s\",\"reasons\":[%s],\"mode\":\"%s\",\"version\":\"" CFMT_VERSION
-        "\",%s,\"leader\":%s,\"queue_depth\":%u,%s,\"store\":{\"status\":\"%s\"},"
-        "\"free_disk_bytes\":%s,\"secrets\":%d,\"children\":%d,\"generation\":%d,%s}",
+        "{\"status\":\"%s\",\"reasons\":[%s],\"mode\":\"%s\",\"demo_speed\":%d,"
+        "\"version\":\"" CFMT_VERSION "\",%s,\"leader\":%s,\"queue_depth\":%u,%s,"
+        "\"store\":{\"status\":\"%s\"},\"free_disk_bytes\":%s,\"secrets\":%d,\"children\":%d,"
+        "\"generation\":%d,%s,%s}",
         cfmt_health_name(*pverdict), reasons_text(reasons, p), cfmt_config_mode_name(g->conf),
-        rows_text(f, p), leader_text(f, p), f->gauges.queued,
-        when(p, "last_commit", f->gauges.commit_at, f->now),
+        f->speed, rows_text(f, p), leader_text(f, p), f->gauges.queued,
+        cfmt_health_when("last_commit", f->gauges.commit_at, f->now, p),
         cfmt_status_name(cfmt_health_store_status(f)), disk, f->secrets_usable, f->gauges.children,
-        g->number, when(p, "started", f->started_at, f->now));
+        g->number, cfmt_health_when("started", f->started_at, f->now, p),
+        cfmt_health_world_json(f, p));
 }
 
 int cfmt_health_handler(request_rec *r)

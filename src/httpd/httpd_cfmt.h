@@ -10,6 +10,7 @@
 #include <http_log.h>
 
 #include "cfmt.h"
+#include "cfmt_cloudflare.h"
 #include "cfmt_engine.h"
 #include "cfmt_intake.h"
 #include "cfmt_store.h"
@@ -64,11 +65,18 @@ typedef struct cfmt_config_t {
     apr_interval_time_t dedupe;
     const char *account_id;
     apr_array_header_t *prefixes;          /* cfmt_prefix_conf_t */
+    cfmt_secret_conf_t *api_token;         /* never INLINE */
+    const char *api_url, *graphql_url, *public_url, *ca_file, *proxy;
+    apr_interval_time_t poll_interval;
+    apr_int64_t demo_speed;
+    apr_time_t demo_since;                 /* valid when demo_speed is set */
     apr_interval_time_t retention[CFMT_RETENTION_KINDS];
 } cfmt_config_t;
 
 void *cfmt_config_create(apr_pool_t *p, server_rec *s);
 void *cfmt_config_merge(apr_pool_t *p, void *basev, void *addv);
+extern const char *const cfmt_mode_names[], *const cfmt_auth_names[];
+/* directives.c */
 extern const command_rec cfmt_config_directives[];
 
 /* The configuration that requests to s use. */
@@ -87,6 +95,12 @@ int cfmt_config_require_tls(const cfmt_config_t *c);
 apr_size_t cfmt_config_max_body(const cfmt_config_t *c);
 apr_interval_time_t cfmt_config_commit_timeout(const cfmt_config_t *c);
 apr_interval_time_t cfmt_config_dedupe(const cfmt_config_t *c);
+const char *cfmt_config_api_url(const cfmt_config_t *c);
+const char *cfmt_config_graphql_url(const cfmt_config_t *c, apr_pool_t *p);
+apr_interval_time_t cfmt_config_poll_interval(const cfmt_config_t *c);
+int cfmt_config_demo_speed(const cfmt_config_t *c); /* 1 = no demonstration */
+/* Account and token are both named: there is API work. */
+int cfmt_config_uses_api(const cfmt_config_t *c);
 apr_interval_time_t cfmt_config_retention(const cfmt_config_t *c, int kind);
 /* "journal=400d evidence=30d ..." with every kind. */
 const char *cfmt_config_retention_text(const cfmt_config_t *c, apr_pool_t *p);
@@ -111,6 +125,15 @@ const char *cfmt_parse_rate(const char *what, const char *text, apr_pool_t *p);
  */
 const char *cfmt_parse_cidr(cfmt_cidr_t *pc, const char *directive, const char *words,
                             const char *text, apr_pool_t *p);
+/*
+ * An absolute URL of one of schemes ("http, https") without credentials, query or fragment; *pv has
+ * no slash at its end.
+ */
+const char *cfmt_parse_url(const char **pv, const char *directive, const char *schemes,
+                           const char *text, apr_pool_t *p);
+/* The same, for where a token goes: https, or http to this host. */
+const char *cfmt_parse_api_url(const char **pv, const char *directive, const char *text,
+                               apr_pool_t *p);
 /* 1 to 64 of A-Z a-z 0-9 . _ - */
 const char *cfmt_parse_label(const char *what, const char *text, apr_pool_t *p);
 /* CfmtPrefix as a whole. */
@@ -134,6 +157,10 @@ int cfmt_secret_source_length(const cfmt_secret_conf_t *sc, apr_pool_t *ptemp);
 apr_status_t cfmt_secret_source_load(cfmt_secrets_t *set, const cfmt_secret_conf_t *sc,
                                      const char **pwhy, apr_pool_t *ptemp);
 
+/* The same for a bearer token: its value, in p, wiped with it; NULL and *pwhy on failure. */
+const char *cfmt_secret_source_token(const cfmt_secret_conf_t *sc, const char **pwhy, apr_pool_t *p,
+                                     apr_pool_t *ptemp);
+
 /* ---- prepare.c: the generation --------------------------------------------------------------- */
 
 /* One start or graceful. Made in the parent (pconf) before the fork; children only read it. */
@@ -143,6 +170,8 @@ typedef struct cfmt_generation_t {
     const cfmt_senders_t *senders;
     cfmt_secrets_t *secrets;
     int secrets_wanted;
+    const cfmt_api_conf_t *api; /* NULL: no API work */
+    const cfmt_clock_t *clock;  /* the system's, or a demonstration's; never NULL */
     apr_table_t *settings;
     cfmt_gauges_t *gauges;     /* NULL when shared memory could not be had */
     int wake_fd;               /* -1 when it could not be made */
@@ -174,6 +203,16 @@ void cfmt_child_init(apr_pool_t *pchild, server_rec *s);
 void cfmt_child_stopping(apr_pool_t *pchild, int graceful);
 /* A log seam that writes to s's error log. */
 void cfmt_log_to_server(cfmt_log_t *log, server_rec *s);
+
+/* ---- ranges.c: Cloudflare's addresses as /ips told them -------------------------------------- */
+
+/*
+ * Who may deliver: CfmtSenders, and where that says cloudflare, the ranges of the store besides the
+ * compiled ones. The table is immutable and valid for minutes; any thread.
+ */
+const cfmt_senders_t *cfmt_ranges_senders(void);
+/* In the runner's thread, about once a second: reads the ranges when they have changed. */
+void cfmt_ranges_glance(void *generation);
 
 /* ---- noise.c: how often a repeating line is written ------------------------------------------ */
 

@@ -6,6 +6,7 @@
 
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include <apr_uri.h>
 
 const char *cfmt_parse_flag(int *pv, const char *directive, const char *text, apr_pool_t *p)
 {
@@ -104,6 +105,55 @@ const char *cfmt_parse_cidr(cfmt_cidr_t *pc, const char *directive, const char *
                             directive, text, cfmt_cidr_format(p, pc));
     }
     return NULL;
+}
+
+/* Why text is no such URL; NULL = it is one. */
+static const char *url_fault(const char *schemes, const char *text, apr_pool_t *p)
+{
+    apr_uri_t uri;
+
+    if (apr_uri_parse(p, text, &uri) != APR_SUCCESS || !uri.scheme || !uri.hostname
+        || !*uri.hostname || text[strcspn(text, " \t\"<>\\")]) {
+        return "is not an absolute URL";
+    }
+    if (!strstr(schemes, uri.scheme)
+        || (strcmp(uri.scheme, "http") && strcmp(uri.scheme, "https"))) {
+        return "has another scheme";
+    }
+    if (uri.user || uri.password) {
+        return "has a user or password in it, which mod_info and logs would show";
+    }
+    return uri.query || uri.fragment ? "has a query or fragment" : NULL;
+}
+
+const char *cfmt_parse_url(const char **pv, const char *directive, const char *schemes,
+                           const char *text, apr_pool_t *p)
+{
+    const char *fault = url_fault(schemes, text, p);
+    apr_size_t len = strlen(text);
+
+    if (fault) {
+        /* what stands before an @ may be a password: not repeated */
+        return apr_psprintf(p, "%s: '%s' %s; allowed: %s and a host, like https://%s", directive,
+                            strchr(text, '@') ? "..." : text, fault, schemes,
+                            "www.example.com/path");
+    }
+    while (len && text[len - 1] == '/') {
+        len--;
+    }
+    *pv = apr_pstrmemdup(p, text, len);
+    return NULL;
+}
+
+const char *cfmt_parse_api_url(const char **pv, const char *directive, const char *text,
+                               apr_pool_t *p)
+{
+    const char *fault, *why = cfmt_parse_url(pv, directive, "http, https", text, p);
+
+    if (!why && cfmt_http_url_check(&fault, text, p) != APR_SUCCESS) {
+        why = apr_psprintf(p, "%s: '%s': %s", directive, text, fault);
+    }
+    return why;
 }
 
 const char *cfmt_parse_label(const char *what, const char *text, apr_pool_t *p)

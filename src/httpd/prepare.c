@@ -69,6 +69,21 @@ static apr_table_t *make_settings(const cfmt_generation_t *g, apr_pool_t *p)
     if (c->account_id) {
         apr_table_setn(t, "AccountId", c->account_id);
     }
+    if (c->api_token) { /* where it comes from, never what it is */
+        apr_table_setn(t, "ApiToken",
+                       apr_pstrcat(p, c->api_token->source == CFMT_SOURCE_FILE ? "file:" : "exec:",
+                                   c->api_token->value, NULL));
+    }
+    if (c->public_url) {
+        apr_table_setn(t, "PublicUrl", c->public_url);
+    }
+    if (cfmt_config_demo_speed(c) > 1) {
+        apr_table_setn(t, "DemoSpeed", apr_psprintf(p, "%d since=%s", cfmt_config_demo_speed(c),
+                                                    cfmt_time_format(p, c->demo_since)));
+    }
+    apr_table_setn(t, "ApiUrl", cfmt_config_api_url(c));
+    apr_table_setn(t, "GraphqlUrl", cfmt_config_graphql_url(c, p));
+    apr_table_setn(t, "PollInterval", cfmt_config_duration_text(p, cfmt_config_poll_interval(c)));
     for (i = 0; i < c->prefixes->nelts; i++) {
         pc = &APR_ARRAY_IDX(c->prefixes, i, cfmt_prefix_conf_t);
         apr_table_setn(t, apr_pstrcat(p, "Prefix ", pc->text, NULL), pc->options);
@@ -137,7 +152,8 @@ static apr_status_t prepare(const cfmt_generation_t *g, cfmt_result_t *r, apr_po
     else {
         rv = make_own_dir(db, gid, r, p);
     }
-    return rv == APR_SUCCESS ? cfmt_prepare_store(db, g->settings, apr_time_now(), r, p) : rv;
+    return rv == APR_SUCCESS
+               ? cfmt_prepare_store(db, g->settings, cfmt_clock_now(g->clock), r, p) : rv;
 }
 
 static void helper_main(const cfmt_generation_t *g, int fd, apr_pool_t *p)
@@ -292,6 +308,37 @@ static void load_secrets(cfmt_generation_t *g, apr_pool_t *pconf, apr_pool_t *pt
     }
 }
 
+/* NULL: there is no API work, which is said once. */
+static const cfmt_api_conf_t *make_api(const cfmt_generation_t *g, apr_pool_t *pconf,
+                                       apr_pool_t *ptemp)
+{
+    const cfmt_config_t *c = g->conf;
+    cfmt_api_conf_t *api = apr_pcalloc(pconf, sizeof(*api));
+    const char *why;
+
+    if (!cfmt_config_uses_api(c)) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server,
+                     CFMT_ID(0112) "no %s: nothing is asked of Cloudflare's API; deliveries are "
+                     "stored, prefixes and tunnels are not known",
+                     c->account_id ? "CfmtApiToken" : "CfmtAccountId");
+        return NULL;
+    }
+    api->token = cfmt_secret_source_token(c->api_token, &why, pconf, ptemp);
+    if (!api->token) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server,
+                     CFMT_ID(0113) "CfmtApiToken cannot be used: %s; nothing is asked of "
+                     "Cloudflare's API; correct it, then restart or graceful",
+                     why);
+        return NULL;
+    }
+    api->account = c->account_id;
+    api->rest_url = cfmt_config_api_url(c);
+    api->graphql_url = cfmt_config_graphql_url(c, pconf);
+    api->http.ca_file = c->ca_file;
+    api->http.proxy = c->proxy;
+    return api;
+}
+
 static cfmt_gauges_t *make_gauges(server_rec *s, apr_pool_t *pconf)
 {
     int children = 0;
@@ -341,6 +388,34 @@ static int make_wake_fd(server_rec *s, apr_pool_t *pconf)
     return *fd;
 }
 
+/* Static: a thread that is left behind at the end may still look at it. */
+static const cfmt_clock_t *make_clock(const cfmt_config_t *c)
+{
+    static cfmt_demo_t demo;
+
+    return cfmt_config_demo_speed(c) > 1
+               ? cfmt_clock_demo(&demo, c->demo_since, cfmt_config_demo_speed(c))
+               : &cfmt_clock_system;
+}
+
+static apr_status_t end_curl(void *baton)
+{
+    (void)baton;
+    cfmt_http_global_end();
+    return APR_SUCCESS;
+}
+
+/*
+ * Here, while there is one thread; children inherit it. Registered before any handle could be, so
+ * it goes last.
+ */
+static void start_curl(apr_pool_t *pconf)
+{
+    if (cfmt_http_global_begin() == APR_SUCCESS) {
+        apr_pool_cleanup_register(pconf, NULL, end_curl, apr_pool_cleanup_null);
+    }
+}
+
 static void log_start(const cfmt_generation_t *g, apr_pool_t *p)
 {
     const cfmt_config_t *c = g->conf;
@@ -353,6 +428,11 @@ static void log_start(const cfmt_generation_t *g, apr_pool_t *p)
                  cfmt_config_mode_name(c), cfmt_secrets_count(g->secrets), g->secrets_wanted,
                  cfmt_config_auth_name(c), cfmt_senders_text(g->senders, p), c->prefixes->nelts,
                  cfmt_config_db(c));
+    if (cfmt_config_demo_speed(c) > 1) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, g->server,
+                     CFMT_ID(0117) "DEMO: time runs %d times faster (CfmtDemoSpeed): nothing here "
+                     "protects a network", cfmt_config_demo_speed(c));
+    }
 }
 
 int cfmt_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -363,13 +443,16 @@ int cfmt_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     if (cfmt_dry_pass()) {
         return OK;
     }
+    start_curl(pconf);
     g = apr_pcalloc(pconf, sizeof(*g));
     g->server = s;
     g->conf = cfmt_config_get(s);
     g->senders = cfmt_config_senders(g->conf, pconf);
     g->started_at = apr_time_now();
+    g->clock = make_clock(g->conf);
     ap_mpm_query(AP_MPMQ_GENERATION, &g->number);
     load_secrets(g, pconf, ptemp);
+    g->api = make_api(g, pconf, ptemp);
     g->settings = make_settings(g, pconf);
     g->gauges = make_gauges(s, pconf);
     g->wake_fd = make_wake_fd(s, pconf);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <apr_crypto.h>
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #define SECRET_MAX 1024
@@ -300,38 +301,76 @@ static int run_checked(char *buf, const char *path, const char **pwhy, apr_pool_
 
 /* ---- both ------------------------------------------------------------------------------------ */
 
+/* Length of the value in buf (BUFFER bytes, wiped by the caller), or -1 and *pwhy. */
+static int obtain(char *buf, const cfmt_secret_conf_t *sc, const char **pwhy, apr_pool_t *ptemp)
+{
+    int len;
+
+    *pwhy = NULL;
+    if (sc->source == CFMT_SOURCE_EXEC) {
+        return run_checked(buf, sc->value, pwhy, ptemp);
+    }
+    len = read_file(buf, sc->value);
+    if (len < 0) {
+        *pwhy = apr_psprintf(ptemp, "%s: %s", sc->value, strerror(errno));
+    }
+    return len;
+}
+
 apr_status_t cfmt_secret_source_load(cfmt_secrets_t *set, const cfmt_secret_conf_t *sc,
                                      const char **pwhy, apr_pool_t *ptemp)
 {
     char buf[BUFFER];
-    const char *value = buf;
+    int is_inline = sc->source == CFMT_SOURCE_INLINE;
+    int len = is_inline ? (int)strlen(sc->value) : obtain(buf, sc, pwhy, ptemp);
     apr_status_t rv = CFMT_EDENIED;
-    int len;
 
-    *pwhy = NULL;
-    if (sc->source == CFMT_SOURCE_INLINE) {
-        value = sc->value;
-        len = (int)strlen(value);
-    }
-    else if (sc->source == CFMT_SOURCE_FILE) {
-        len = read_file(buf, sc->value);
-        if (len < 0) {
-            *pwhy = apr_psprintf(ptemp, "%s: %s", sc->value, strerror(errno));
-        }
-    }
-    else {
-        len = run_checked(buf, sc->value, pwhy, ptemp);
-    }
     if (len >= 0) {
-        rv = cfmt_secrets_add(set, value, (apr_size_t)len, sc->label);
+        rv = cfmt_secrets_add(set, is_inline ? sc->value : buf, (apr_size_t)len, sc->label);
         if (rv != APR_SUCCESS) {
             *pwhy = apr_psprintf(
                 ptemp,
                 "%s holds no usable secret: the first line must have 1 to 1024 bytes "
                 "without control characters or blanks at its ends, after 'whsec_' base64",
-                sc->source == CFMT_SOURCE_INLINE ? "the directive" : sc->value);
+                is_inline ? "the directive" : sc->value);
         }
     }
     apr_crypto_memzero(buf, sizeof(buf));
     return rv;
+}
+
+/* RFC 6750: what may stand behind "Bearer ". */
+static int is_token(const char *s, int len)
+{
+    int i;
+
+    for (i = 0; i < len && (apr_isalnum(s[i]) || (s[i] && strchr("-._~+/=", s[i]))); i++) {
+    }
+    return len > 0 && i == len;
+}
+
+static apr_status_t wipe(void *token)
+{
+    apr_crypto_memzero(token, strlen(token));
+    return APR_SUCCESS;
+}
+
+const char *cfmt_secret_source_token(const cfmt_secret_conf_t *sc, const char **pwhy, apr_pool_t *p,
+                                     apr_pool_t *ptemp)
+{
+    char buf[BUFFER], *token = NULL;
+    int len = obtain(buf, sc, pwhy, ptemp);
+
+    if (len >= 0 && len <= SECRET_MAX && is_token(buf, len)) {
+        token = apr_pstrmemdup(p, buf, (apr_size_t)len);
+        apr_pool_cleanup_register(p, token, wipe, apr_pool_cleanup_null);
+    }
+    else if (len >= 0) {
+        *pwhy = apr_psprintf(ptemp,
+                             "%s holds no usable token: the first line must be the token alone, "
+                             "letters, digits and -._~+/=",
+                             sc->value);
+    }
+    apr_crypto_memzero(buf, sizeof(buf));
+    return token;
 }

@@ -69,14 +69,15 @@ static const cfmt_problem_t store_problem = {
 static const cfmt_problem_t *check_sender(visit_t *v)
 {
     const apr_sockaddr_t *sa = v->r->useragent_addr;
+    const cfmt_senders_t *senders = cfmt_ranges_senders();
     cfmt_cidr_t host;
 
     if (sa && cfmt_cidr_from_bytes(&host, sa->ipaddr_ptr, (apr_size_t)sa->ipaddr_len) == APR_SUCCESS
-        && cfmt_senders_allow(v->g->senders, &host)) {
+        && cfmt_senders_allow(senders, &host)) {
         return NULL;
     }
     v->why = apr_psprintf(v->r->pool, "'CfmtSenders %s %s' would admit it",
-                          cfmt_senders_text(v->g->senders, v->r->pool), v->sender);
+                          cfmt_senders_text(senders, v->r->pool), v->sender);
     return &sender_problem;
 }
 
@@ -330,7 +331,7 @@ static void keep_rejected(visit_t *v)
     apr_size_t len = cut(v->body->data, v->body->len, CFMT_REJECTED_BODY_MAX);
     cfmt_entry_t e = {
         .kind = "rejected",
-        .at = apr_time_now(),
+        .at = cfmt_clock_now(v->g->clock),
         .origin = v->sender,
         .body = v->body->data,
         .len = len,
@@ -394,7 +395,7 @@ static int store(visit_t *v, const cfmt_delivery_t *d)
 {
     cfmt_entry_t e = {
         .kind = "delivery",
-        .at = apr_time_now(),
+        .at = cfmt_clock_now(v->g->clock),
         .origin = v->sender,
         .body = v->body->data,
         .len = v->body->len,

@@ -147,8 +147,12 @@ static void start_runner(cfmt_child_t *c, const cfmt_generation_t *g)
             .log = &c->log,
             .gauges = g->gauges,
             .settings = g->settings,
+            .api = g->api,
+            .clock = g->clock,
         },
         .wake_fd = g->wake_fd,
+        .glance = cfmt_ranges_glance,
+        .baton = (void *)g,
     };
     apr_status_t rv = cfmt_runner_start(&c->runner, &conf);
 

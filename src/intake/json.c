@@ -1,218 +1,109 @@
 /*
- * JSON: yajl's callback parser into a tree, without recursion; yajl is known in this file only.
+ * JSON: a whole document by yajl's callback parser into a tree, without recursion; how trees are
+ * read, and how text is written. yajl is known here and in json_stream.c only.
  */
 #include <string.h>
 
-#include <apr_hash.h>
 #include <apr_strings.h>
 
 #include <yajl/yajl_parse.h>
 
-#include "cfmt_intake.h"
-
-typedef struct frame_t {
-    cfmt_json_t *node; /* the open array or object */
-    cfmt_json_t *last; /* its last child so far */
-    apr_hash_t *keys;  /* where repeated keys are refused: those seen */
-} frame_t;
+#include "intake/json_private.h"
 
 typedef struct parser_t {
-    apr_pool_t *p;
+    cfmt_json_tree_t tree;
     const cfmt_json_limits_t *limits;
-    frame_t *frames;
-    int depth; /* open containers */
-    cfmt_json_t *root;
-    const char *key; /* of the member whose value comes next */
-    apr_size_t key_len;
-    const char *why; /* set by the callback that refused */
     yajl_handle yajl;
-    apr_size_t end;  /* where the document ended, once its last bracket was read */
+    int ended;      /* the document is whole */
+    apr_size_t end; /* and that is where */
 } parser_t;
 
-/* ---- yajl's memory: a pool that is destroyed with the parser --------------------------------- */
+/* ---- yajl's events --------------------------------------------------------------------------- */
 
-/*
- * realloc() must know what there was. Pools align to eight bytes, as does this: yajl keeps no more
- * than that.
- */
-typedef union block_t {
-    apr_size_t size;
-    void *align;
-} block_t;
-
-static void *pool_malloc(void *ctx, size_t size)
+/* A value is whole when nothing is open around it: what comes now is behind the document. */
+static int after_value(parser_t *s, int taken)
 {
-    block_t *b = apr_palloc(ctx, sizeof(*b) + size);
-
-    b->size = size;
-    return b + 1;
+    if (taken && s->tree.depth == 0) {
+        s->ended = 1;
+        s->end = yajl_get_bytes_consumed(s->yajl);
+    }
+    return taken;
 }
 
-static void *pool_realloc(void *ctx, void *old, size_t size)
+static int on_null(void *ctx)
 {
-    apr_size_t had = old ? ((block_t *)old)[-1].size : 0;
-    void *fresh;
+    parser_t *s = ctx;
 
-    if (old && had >= size) {
-        return old;
-    }
-    fresh = pool_malloc(ctx, size);
-    if (had) {
-        memcpy(fresh, old, had);
-    }
-    return fresh;
+    return after_value(s, cfmt_json_tree_scalar(&s->tree, CFMT_JSON_NULL, 0));
 }
 
-static void pool_free(void *ctx, void *old)
+static int on_boolean(void *ctx, int value)
 {
-    (void)ctx, (void)old;
+    parser_t *s = ctx;
+
+    return after_value(s, cfmt_json_tree_scalar(&s->tree, CFMT_JSON_BOOL, value));
 }
 
-/* ---- building the tree ----------------------------------------------------------------------- */
-
-/*
- * The body was checked, so only escapes can have made something else than UTF-8 of it: a lone
- * surrogate, which yajl writes as its three bytes. As many as U+FFFD has.
- */
-static const char *copy_text(parser_t *s, const unsigned char *text, size_t len)
+static int on_number(void *ctx, const char *text, size_t len)
 {
-    char *copy = apr_pstrmemdup(s->p, (const char *)text, len);
-    apr_size_t at = cfmt_text_span(copy, len);
+    parser_t *s = ctx;
 
-    while (at < len) {
-        if (len - at >= 3 && (unsigned char)copy[at] == 0xED) {
-            memcpy(copy + at, "\xEF\xBF\xBD", 3);
-        }
-        else {
-            copy[at] = '?';
-        }
-        at += cfmt_text_span(copy + at, len - at);
-    }
-    return copy;
+    return after_value(s, cfmt_json_tree_text(&s->tree, CFMT_JSON_NUMBER, text, len));
 }
 
-static cfmt_json_t *add_node(parser_t *s, cfmt_json_e type)
+static int on_string(void *ctx, const unsigned char *text, size_t len)
 {
-    cfmt_json_t *node = apr_pcalloc(s->p, sizeof(*node));
-    frame_t *f;
+    parser_t *s = ctx;
 
-    node->type = type;
-    node->key = s->key;
-    node->key_len = s->key_len;
-    s->key = NULL;
-    s->key_len = 0;
-    if (s->depth == 0) {
-        s->root = node;
-        return node;
+    return after_value(s, cfmt_json_tree_text(&s->tree, CFMT_JSON_STRING, (const char *)text, len));
+}
+
+static int on_key(void *ctx, const unsigned char *text, size_t len)
+{
+    cfmt_json_tree_t *t = &((parser_t *)ctx)->tree;
+
+    if (cfmt_json_tree_key(t, (const char *)text, len)) {
+        return 1;
     }
-    f = &s->frames[s->depth - 1];
-    if (f->last) {
-        f->last->next = node;
-    }
-    else {
-        f->node->child = node;
-    }
-    f->last = node;
-    return node;
+    t->why = apr_psprintf(t->p, "%s \"%s\"", t->why, cfmt_text_escape(t->p, t->key, len, 64));
+    return 0;
 }
 
 static int refuses_repeats(const parser_t *s, const cfmt_json_t *object)
 {
     const char *member = s->limits->unique_member;
 
-    if (s->depth == 1) {
+    if (s->tree.depth == 1) {
         return s->limits->unique;
     }
-    return s->depth == 2 && member && object->key && object->key_len == strlen(member)
+    return s->tree.depth == 2 && member && object->key && object->key_len == strlen(member)
            && memcmp(object->key, member, object->key_len) == 0;
-}
-
-static int open_node(parser_t *s, cfmt_json_e type)
-{
-    cfmt_json_t *node;
-    frame_t *f;
-
-    if (s->depth >= s->limits->depth) {
-        s->why = apr_psprintf(s->p, "nesting deeper than %d levels", s->limits->depth);
-        return 0;
-    }
-    node = add_node(s, type);
-    f = &s->frames[s->depth++];
-    f->node = node;
-    f->last = NULL;
-    f->keys = type == CFMT_JSON_OBJECT && refuses_repeats(s, node) ? apr_hash_make(s->p) : NULL;
-    return 1;
-}
-
-static int close_node(void *ctx)
-{
-    parser_t *s = ctx;
-
-    s->depth--;
-    if (s->depth == 0) {
-        s->end = yajl_get_bytes_consumed(s->yajl);
-    }
-    return 1;
-}
-
-static int on_null(void *ctx)
-{
-    add_node(ctx, CFMT_JSON_NULL);
-    return 1;
-}
-
-static int on_boolean(void *ctx, int value)
-{
-    add_node(ctx, CFMT_JSON_BOOL)->flag = value;
-    return 1;
-}
-
-static int on_number(void *ctx, const char *text, size_t len)
-{
-    parser_t *s = ctx;
-    cfmt_json_t *node = add_node(s, CFMT_JSON_NUMBER);
-
-    node->text = apr_pstrmemdup(s->p, text, len);
-    node->len = len;
-    return 1;
-}
-
-static int on_string(void *ctx, const unsigned char *text, size_t len)
-{
-    parser_t *s = ctx;
-    cfmt_json_t *node = add_node(s, CFMT_JSON_STRING);
-
-    node->text = copy_text(s, text, len);
-    node->len = len;
-    return 1;
-}
-
-static int on_key(void *ctx, const unsigned char *text, size_t len)
-{
-    parser_t *s = ctx;
-    frame_t *f = &s->frames[s->depth - 1];
-
-    s->key = copy_text(s, text, len);
-    s->key_len = len;
-    if (!f->keys) {
-        return 1;
-    }
-    if (apr_hash_get(f->keys, s->key, (apr_ssize_t)len)) {
-        s->why = apr_psprintf(s->p, "repeated key \"%s\"", cfmt_text_escape(s->p, s->key, len, 64));
-        return 0;
-    }
-    apr_hash_set(f->keys, s->key, (apr_ssize_t)len, s->key);
-    return 1;
 }
 
 static int on_start_map(void *ctx)
 {
-    return open_node(ctx, CFMT_JSON_OBJECT);
+    parser_t *s = ctx;
+
+    if (!cfmt_json_tree_open(&s->tree, CFMT_JSON_OBJECT)) {
+        return 0;
+    }
+    if (refuses_repeats(s, cfmt_json_tree_top(&s->tree)->node)) {
+        cfmt_json_tree_unique(&s->tree);
+    }
+    return 1;
 }
 
 static int on_start_array(void *ctx)
 {
-    return open_node(ctx, CFMT_JSON_ARRAY);
+    return cfmt_json_tree_open(&((parser_t *)ctx)->tree, CFMT_JSON_ARRAY);
+}
+
+static int on_end(void *ctx)
+{
+    parser_t *s = ctx;
+
+    cfmt_json_tree_close(&s->tree);
+    return after_value(s, 1);
 }
 
 static const yajl_callbacks callbacks = {
@@ -222,58 +113,49 @@ static const yajl_callbacks callbacks = {
     .yajl_string = on_string,
     .yajl_start_map = on_start_map,
     .yajl_map_key = on_key,
-    .yajl_end_map = close_node,
+    .yajl_end_map = on_end,
     .yajl_start_array = on_start_array,
-    .yajl_end_array = close_node,
+    .yajl_end_array = on_end,
 };
 
 /* ---- parsing --------------------------------------------------------------------------------- */
 
-/* yajl says "parse error: premature EOF\n": one line, and no bytes of the body in it. */
-static const char *yajl_says(yajl_handle h, apr_pool_t *p)
-{
-    char *text = apr_pstrdup(p, (const char *)yajl_get_error(h, 0, NULL, 0));
-
-    text[strcspn(text, "\n")] = '\0';
-    return text;
-}
-
-static apr_size_t skip_space(const char *body, apr_size_t at, apr_size_t len)
-{
-    while (at < len && (body[at] == ' ' || body[at] == '\t' || body[at] == '\r'
-                        || body[at] == '\n')) {
-        at++;
-    }
-    return at;
-}
-
 /* yajl's offset is that of the token it stumbled over, now its start and now its end. */
-static const char *failure(const parser_t *s, const char *body, apr_size_t len, apr_size_t near)
+static const char *failure(const parser_t *s, apr_size_t near)
 {
-    if (s->why) {
-        return apr_psprintf(s->p, "%s near byte %" APR_SIZE_T_FMT, s->why, near);
+    apr_pool_t *p = s->tree.p;
+
+    if (s->tree.why) {
+        return apr_psprintf(p, "%s near byte %" APR_SIZE_T_FMT, s->tree.why, near);
     }
-    if (s->end) {
-        return apr_psprintf(s->p, "bytes after the document at byte %" APR_SIZE_T_FMT,
-                            skip_space(body, s->end, len));
-    }
-    return apr_psprintf(s->p, "malformed near byte %" APR_SIZE_T_FMT " (%s)", near,
-                        yajl_says(s->yajl, s->p));
+    return apr_psprintf(p, "malformed near byte %" APR_SIZE_T_FMT " (%s)", near,
+                        cfmt_json_line(p, yajl_get_error(s->yajl, 0, NULL, 0)));
 }
 
 /* NULL when the body is one whole document, else what is wrong with it. */
 static const char *run_parser(parser_t *s, const char *body, apr_size_t len, apr_pool_t *yajl_pool)
 {
-    yajl_alloc_funcs memory = {
-        .malloc = pool_malloc, .realloc = pool_realloc, .free = pool_free, .ctx = yajl_pool,
+    cfmt_json_memory_t memory = {.p = yajl_pool};
+    yajl_alloc_funcs funcs = {
+        .malloc = cfmt_json_malloc, .realloc = cfmt_json_realloc, .free = cfmt_json_free,
+        .ctx = &memory,
     };
+    int whole;
 
-    s->yajl = yajl_alloc(&callbacks, &memory, s);
+    s->yajl = yajl_alloc(&callbacks, &funcs, s);
     yajl_config(s->yajl, yajl_dont_validate_strings, 1); /* ours is stricter and has been done */
-    if (yajl_parse(s->yajl, (const unsigned char *)body, len) != yajl_status_ok) {
-        return failure(s, body, len, yajl_get_bytes_consumed(s->yajl));
+    whole = yajl_parse(s->yajl, (const unsigned char *)body, len) == yajl_status_ok;
+    if (!whole && !s->ended) {
+        return failure(s, yajl_get_bytes_consumed(s->yajl));
     }
-    return yajl_complete_parse(s->yajl) == yajl_status_ok ? NULL : failure(s, body, len, len);
+    if (!s->ended) {
+        return yajl_complete_parse(s->yajl) == yajl_status_ok ? NULL : failure(s, len);
+    }
+    /* yajl overlooks a string behind the document that never ends, so it is not asked. */
+    s->end = cfmt_json_skip_space(body, s->end, len);
+    return s->end == len ? NULL
+                         : apr_psprintf(s->tree.p, "bytes after the document at byte %"
+                                        APR_SIZE_T_FMT, s->end);
 }
 
 static const char *check_bytes(const char *body, apr_size_t len, apr_pool_t *p)
@@ -283,13 +165,13 @@ static const char *check_bytes(const char *body, apr_size_t len, apr_pool_t *p)
     if (valid < len) {
         return apr_psprintf(p, "invalid UTF-8 at byte %" APR_SIZE_T_FMT, valid);
     }
-    return skip_space(body, 0, len) == len ? "empty body" : NULL;
+    return cfmt_json_skip_space(body, 0, len) == len ? "empty body" : NULL;
 }
 
 apr_status_t cfmt_json_parse(cfmt_json_t **pdoc, const char **pwhy, const char *body,
                              apr_size_t len, const cfmt_json_limits_t *limits, apr_pool_t *p)
 {
-    parser_t s = {.p = p, .limits = limits};
+    parser_t s = {.limits = limits};
     apr_pool_t *yajl_pool;
 
     *pdoc = NULL;
@@ -297,14 +179,14 @@ apr_status_t cfmt_json_parse(cfmt_json_t **pdoc, const char **pwhy, const char *
     if (*pwhy) {
         return CFMT_EINVALID;
     }
-    s.frames = apr_palloc(p, sizeof(frame_t) * (apr_size_t)limits->depth);
+    cfmt_json_tree_init(&s.tree, limits->depth, p, p);
     apr_pool_create(&yajl_pool, p);
     *pwhy = run_parser(&s, body, len, yajl_pool);
     apr_pool_destroy(yajl_pool);
     if (*pwhy) {
         return CFMT_EINVALID;
     }
-    *pdoc = s.root;
+    *pdoc = s.tree.root;
     return APR_SUCCESS;
 }
 

@@ -8,7 +8,8 @@
 struct cfmt_senders_t {
     apr_pool_t *pool;
     int any;
-    apr_array_header_t *nets;  /* cfmt_cidr_t */
+    apr_array_header_t *nets;  /* cfmt_cidr_t, Cloudflare's not among them */
+    const apr_array_header_t *ranges; /* cfmt_cidr_t: Cloudflare's; NULL where it is not wanted */
     apr_array_header_t *words; /* const char *, as configured */
 };
 
@@ -37,14 +38,21 @@ void cfmt_senders_add(cfmt_senders_t *s, const cfmt_cidr_t *c)
     APR_ARRAY_PUSH(s->words, const char *) = cfmt_cidr_format(s->pool, c);
 }
 
-void cfmt_senders_add_cloudflare(cfmt_senders_t *s)
+apr_array_header_t *cfmt_senders_compiled(apr_pool_t *p)
 {
+    apr_array_header_t *nets = apr_array_make(p, 24, sizeof(cfmt_cidr_t));
     apr_size_t i;
 
     for (i = 0; i < sizeof(cloudflare_nets) / sizeof(cloudflare_nets[0]); i++) {
         /* Our own constants; the unit test proves that each of them parses. */
-        (void)cfmt_cidr_parse(apr_array_push(s->nets), NULL, cloudflare_nets[i]);
+        (void)cfmt_cidr_parse(apr_array_push(nets), NULL, cloudflare_nets[i]);
     }
+    return nets;
+}
+
+void cfmt_senders_add_cloudflare(cfmt_senders_t *s)
+{
+    s->ranges = cfmt_senders_compiled(s->pool);
     APR_ARRAY_PUSH(s->words, const char *) = "cloudflare";
 }
 
@@ -54,20 +62,39 @@ void cfmt_senders_add_any(cfmt_senders_t *s)
     APR_ARRAY_PUSH(s->words, const char *) = "any";
 }
 
+cfmt_senders_t *cfmt_senders_renew(const cfmt_senders_t *s, const apr_array_header_t *ranges,
+                                   apr_pool_t *p)
+{
+    cfmt_senders_t *mine = apr_pmemdup(p, s, sizeof(*s));
+
+    mine->pool = p;
+    mine->nets = apr_array_copy(p, s->nets);
+    mine->words = apr_array_copy(p, s->words);
+    mine->ranges = s->ranges ? apr_array_copy(p, ranges) : NULL;
+    return mine;
+}
+
+int cfmt_senders_cloudflare(const cfmt_senders_t *s)
+{
+    return s->ranges != NULL;
+}
+
 /* A loop over some 25 networks takes 100 ns: nothing to gain from sorting. */
-int cfmt_senders_allow(const cfmt_senders_t *s, const cfmt_cidr_t *host)
+static int within(const apr_array_header_t *nets, const cfmt_cidr_t *host)
 {
     int i;
 
-    if (s->any) {
-        return 1;
-    }
-    for (i = 0; i < s->nets->nelts; i++) {
-        if (cfmt_cidr_contains(&APR_ARRAY_IDX(s->nets, i, cfmt_cidr_t), host)) {
+    for (i = 0; nets && i < nets->nelts; i++) {
+        if (cfmt_cidr_contains(&APR_ARRAY_IDX(nets, i, cfmt_cidr_t), host)) {
             return 1;
         }
     }
     return 0;
+}
+
+int cfmt_senders_allow(const cfmt_senders_t *s, const cfmt_cidr_t *host)
+{
+    return s->any || within(s->nets, host) || within(s->ranges, host);
 }
 
 const char *cfmt_senders_text(const cfmt_senders_t *s, apr_pool_t *p)

@@ -2,6 +2,8 @@
  * Jobs: due times in a table, claimed by an UPDATE that succeeds for one process. A claim expires,
  * so a crash in the middle delays a job and never loses it.
  */
+#include <string.h>
+
 #include "store_private.h"
 
 /* What callers outside a transaction need: one statement, its own transaction. */
@@ -87,11 +89,13 @@ apr_status_t cfmt_job_claim(cfmt_store_t *s, const char *name, const char *owner
 }
 
 apr_status_t cfmt_job_done(cfmt_store_t *s, const char *name, const char *owner, apr_time_t now,
-                           apr_time_t due_at, int failed, const char *result)
+                           apr_time_t due_at, cfmt_job_end_e end, const char *result)
 {
     sqlite3_stmt *st = cfmt_sql(s, "UPDATE job SET owner = NULL, expires_at = NULL, last_at = ?3,"
                                    " due_at = ?4, last_result = ?5,"
-                                   " fails = CASE WHEN ?6 THEN fails + 1 ELSE 0 END"
+                                   " fails = CASE ?6 WHEN 0 THEN 0 WHEN 1 THEN fails + 1"
+                                   " ELSE fails END,"
+                                   " ok_at = CASE ?6 WHEN 0 THEN ?3 ELSE ok_at END"
                                    " WHERE name = ?1 AND owner = ?2");
     int changed;
 
@@ -101,15 +105,54 @@ apr_status_t cfmt_job_done(cfmt_store_t *s, const char *name, const char *owner,
         cfmt_bind_int(st, 3, now);
         cfmt_bind_int(st, 4, due_at);
         cfmt_bind_text(st, 5, result);
-        cfmt_bind_int(st, 6, failed != 0);
+        cfmt_bind_int(st, 6, (apr_int64_t)end);
     }
     return run_alone(s, st, &changed);
 }
 
-apr_status_t cfmt_job_next(cfmt_store_t *s, apr_time_t *pdue)
+/* A limit is Cloudflare's: a start of ours does not lift it. */
+apr_status_t cfmt_job_hurry(cfmt_store_t *s, const char *name, apr_time_t now)
 {
-    sqlite3_stmt *st = cfmt_sql(s, "SELECT min(max(due_at, ifnull(expires_at, 0))) FROM job");
+    sqlite3_stmt *st = cfmt_sql(s, "UPDATE job SET due_at = ?2 WHERE name = ?1 AND due_at > ?2"
+                                   " AND fails > 0 AND last_result NOT LIKE 'limit:%'");
+    int changed;
+
+    if (st) {
+        cfmt_bind_text(st, 1, name);
+        cfmt_bind_int(st, 2, now);
+    }
+    return run_alone(s, st, &changed);
+}
+
+apr_status_t cfmt_job_due(cfmt_store_t *s, const char *name, apr_time_t *pdue)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "SELECT max(due_at, ifnull(expires_at, 0)) FROM job"
+                                   " WHERE name = ?1");
 
     *pdue = 0;
+    if (st) {
+        cfmt_bind_text(st, 1, name);
+    }
     return cfmt_sql_int(s, st, pdue);
+}
+
+apr_status_t cfmt_jobs_load(cfmt_store_t *s, apr_array_header_t **prows, apr_pool_t *p)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "SELECT name, due_at, last_at, fails, last_result, ok_at"
+                                   " FROM job ORDER BY name");
+    apr_status_t rv;
+
+    *prows = apr_array_make(p, 8, sizeof(cfmt_job_t));
+    while (cfmt_sql_row(s, st, &rv)) {
+        cfmt_job_t *job = apr_array_push(*prows);
+
+        memset(job, 0, sizeof(*job));
+        job->name = cfmt_col_text(st, 0, p);
+        job->due_at = cfmt_col_int(st, 1);
+        job->last_at = cfmt_col_int(st, 2);
+        job->fails = (int)cfmt_col_int(st, 3);
+        job->last_result = cfmt_col_text(st, 4, p);
+        job->ok_at = cfmt_col_int(st, 5);
+    }
+    return rv;
 }

@@ -205,6 +205,9 @@ apr_status_t cfmt_events_upto(cfmt_store_t *s, apr_array_header_t *events, apr_i
 
 /* ---- attack ---------------------------------------------------------------------------------- */
 
+/* NULL when there is none: a row that is saved gets the next one then. */
+#define NUMBER_OF(id) " (SELECT number FROM attack WHERE id = " id ")"
+
 static apr_array_header_t *col_texts(sqlite3_stmt *st, int i, apr_pool_t *p)
 {
     return cfmt_texts_parse((const char *)sqlite3_column_text(st, i), p);
@@ -283,13 +286,12 @@ static void bind_attack_texts(sqlite3_stmt *st, const cfmt_attack_stored_t *row,
 apr_status_t cfmt_attack_save(cfmt_store_t *s, const cfmt_attack_stored_t *row, apr_pool_t *ptemp)
 {
     const cfmt_attack_t *a = &row->a;
-    sqlite3_stmt *st = cfmt_sql(s, "INSERT OR REPLACE INTO attack(id, account, ours, scope, state, "
-                                   "ended_by, episodes, started_at, episode_at,"
-                                   " ended_at, last_at, events, targets, targets_cut, "
-                                   "target_missing, prefixes, vectors, protocols, rules,"
-                                   " alert_types, peak_pps, peak_bps, peak_rps, base)"
-                                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-                                   "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)");
+    sqlite3_stmt *st = cfmt_sql(
+        s, "INSERT OR REPLACE INTO attack(id, account, ours, scope, state, ended_by, episodes,"
+           " started_at, episode_at, ended_at, last_at, events, targets, targets_cut,"
+           " target_missing, prefixes, vectors, protocols, rules, alert_types, peak_pps, peak_bps,"
+           " peak_rps, base, number) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+           " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24," NUMBER_OF("?1") ")");
 
     cfmt_bind_text(st, 1, a->id);
     cfmt_bind_text(st, 2, a->account);
@@ -320,17 +322,19 @@ static apr_status_t run_texts(cfmt_store_t *s, const char *sql, const char *one,
 }
 
 static const char move_events_sql[] = "UPDATE event SET attack = ?2 WHERE attack = ?1";
-static const char move_keys_sql[] = "UPDATE attack_key SET attack = ?2 WHERE attack = ?1";
-static const char drop_keys_sql[] = "DELETE FROM attack_key WHERE attack = ?1";
+/* The number stays, so keys follow; where `to` exists nothing happens. */
+static const char rename_sql[] = "UPDATE OR IGNORE attack SET id = ?2 WHERE id = ?1";
+static const char move_keys_sql[] =
+    "UPDATE attack_key SET attack =" NUMBER_OF("?2") " WHERE attack =" NUMBER_OF("?1");
+static const char drop_keys_sql[] = "DELETE FROM attack_key WHERE attack =" NUMBER_OF("?1");
 static const char drop_sql[] = "DELETE FROM attack WHERE id = ?1";
 
 apr_status_t cfmt_attack_move(cfmt_store_t *s, const char *from, const char *to)
 {
     apr_status_t rv = run_texts(s, move_events_sql, from, to);
 
-    if (rv == APR_SUCCESS) {
-        rv = run_texts(s, move_keys_sql, from, to);
-    }
+    rv = rv == APR_SUCCESS ? run_texts(s, rename_sql, from, to) : rv;
+    rv = rv == APR_SUCCESS ? run_texts(s, move_keys_sql, from, to) : rv;
     return rv == APR_SUCCESS ? run_texts(s, drop_sql, from, NULL) : rv;
 }
 
@@ -347,7 +351,7 @@ apr_status_t cfmt_key_insert(cfmt_store_t *s, const cfmt_attack_key_t *k, const 
 {
     sqlite3_stmt *st = cfmt_sql(
         s, "INSERT OR REPLACE INTO attack_key(kind, value, account, id, attack)"
-           " VALUES(?1, ?2, ?3, ?4, ?5)");
+           " VALUES(?1, ?2, ?3, ?4," NUMBER_OF("?5") ")");
 
     cfmt_bind_int(st, 1, k->kind);
     cfmt_bind_text(st, 2, k->value);
@@ -361,7 +365,8 @@ apr_status_t cfmt_key_find(cfmt_store_t *s, const cfmt_attack_key_t *k, const ch
                            apr_pool_t *p)
 {
     sqlite3_stmt *st = cfmt_sql(
-        s, "SELECT attack FROM attack_key WHERE kind = ?1 AND value = ?2 AND account = ?3");
+        s, "SELECT a.id FROM attack_key k JOIN attack a ON a.number = k.attack"
+           " WHERE k.kind = ?1 AND k.value = ?2 AND k.account = ?3");
     apr_status_t rv;
 
     *pattack = NULL;
@@ -398,21 +403,23 @@ apr_status_t cfmt_key_first(cfmt_store_t *s, cfmt_attack_key_t *k, const char *a
                             apr_pool_t *p)
 {
     sqlite3_stmt *st = cfmt_sql(
-        s, "SELECT kind, value, account, id, attack FROM attack_key WHERE attack = ?1"
+        s, "SELECT kind, value, account, id, ?1 FROM attack_key WHERE attack =" NUMBER_OF("?1")
            " ORDER BY kind, value, account LIMIT 1");
     const char *same;
 
     return one_key(s, st, k, &same, attack, p);
 }
 
+#define KEY_AND_ATTACK(rank) \
+    "SELECT k.kind, k.value, k.account, k.id, a.id, " rank " AS rank" \
+    " FROM attack_key k JOIN attack a ON a.number = k.attack"
+
 apr_status_t cfmt_key_resolve(cfmt_store_t *s, cfmt_attack_key_t *k, const char **pattack,
                               const char *ref, apr_pool_t *p)
 {
     sqlite3_stmt *st = cfmt_sql(
-        s,
-        "SELECT kind, value, account, id, attack, 0 AS rank FROM attack_key WHERE id = ?1 UNION ALL"
-        " SELECT kind, value, account, id, attack, 1 FROM attack_key WHERE kind IN (1, 2) AND "
-        "value = ?1 ORDER BY rank, kind, value, account LIMIT 1");
+        s, KEY_AND_ATTACK("0") " WHERE k.id = ?1 UNION ALL " KEY_AND_ATTACK("1")
+           " WHERE k.kind IN (1, 2) AND k.value = ?1 ORDER BY rank, 1, 2, 3 LIMIT 1");
 
     return one_key(s, st, k, pattack, ref, p);
 }
@@ -474,11 +481,13 @@ apr_status_t cfmt_entity_save(cfmt_store_t *s, const cfmt_entity_stored_t *row)
 static const char *const clear_sql[] = {
     "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?1)",
     "DELETE FROM event_repeat WHERE id IN (SELECT id FROM event_repeat ORDER BY id LIMIT ?1)",
-    "DELETE FROM attack_key WHERE (kind, value, account) IN"
-    " (SELECT kind, value, account FROM attack_key ORDER BY kind, value, account LIMIT ?1)",
-    "DELETE FROM attack WHERE id IN (SELECT id FROM attack ORDER BY id LIMIT ?1)",
+    "DELETE FROM attack_key WHERE rowid IN (SELECT rowid FROM attack_key ORDER BY rowid LIMIT ?1)",
+    "DELETE FROM attack WHERE number IN (SELECT number FROM attack ORDER BY number LIMIT ?1)",
     "DELETE FROM entity WHERE (kind, id) IN (SELECT kind, id FROM entity ORDER BY kind, id LIMIT "
     "?1)",
+    "DELETE FROM prefix WHERE id IN (SELECT id FROM prefix ORDER BY id LIMIT ?1)",
+    "DELETE FROM tunnel WHERE id IN (SELECT id FROM tunnel ORDER BY id LIMIT ?1)",
+    "DELETE FROM rule WHERE id IN (SELECT id FROM rule ORDER BY id LIMIT ?1)",
 };
 
 apr_status_t cfmt_projection_clear(cfmt_store_t *s, int limit, int *pleft)

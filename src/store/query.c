@@ -166,12 +166,15 @@ static const char attacks_open_sql[] =
 static const char attacks_closed_sql[] =
     ATTACK_COLUMNS "WHERE last_at >= ?2 ORDER BY last_at DESC LIMIT ?1";
 static const char attack_by_id_sql[] = ATTACK_COLUMNS "WHERE id = ?1";
+/* The + keeps SQLite on the index of the attack: it has few keys, a kind has very many. */
 static const char attack_keys_sql[] =
-    "SELECT kind, value FROM attack_key WHERE attack = ?1 AND kind IN (1, 2)"
+    "SELECT kind, value FROM attack_key"
+    " WHERE attack = (SELECT number FROM attack WHERE id = ?1) AND +kind IN (1, 2)"
     " ORDER BY kind, value LIMIT ?2";
 static const char attack_names_sql[] =
-    "SELECT attack FROM attack_key WHERE id = ?1"
-    " UNION SELECT attack FROM attack_key WHERE kind IN (1, 2) AND value = ?1"
+    "SELECT a.id FROM attack_key k JOIN attack a ON a.number = k.attack WHERE k.id = ?1"
+    " UNION SELECT a.id FROM attack_key k JOIN attack a ON a.number = k.attack"
+    " WHERE k.kind IN (1, 2) AND k.value = ?1"
     " UNION SELECT id FROM attack WHERE id = ?1 LIMIT ?2";
 
 static apr_array_header_t *list_column(sqlite3_stmt *st, int i, apr_pool_t *p)

@@ -10,6 +10,7 @@
 
 #include "projection.h"
 #include "store_private.h"
+#include "world.h"
 
 #define BEGIN_TIMEOUT apr_time_from_msec(250)
 
@@ -380,15 +381,25 @@ static apr_status_t replace_rows(cfmt_store_t *s, const range_t *r, apr_pool_t *
     return rv == APR_SUCCESS ? write_snapshot(s, r, body) : rv;
 }
 
-/* Under the lock: is the range still what it was? */
+/*
+ * Under the lock: is the range still what it was? A snapshot says what attacks map to as of the
+ * cursor: not while that is being computed anew, nor in the middle of a rebuild.
+ */
 static apr_status_t check_range(cfmt_store_t *s, const range_t *r)
 {
     sqlite3_stmt *st = cfmt_sql(s, "SELECT id FROM journal ORDER BY id LIMIT 1");
-    apr_int64_t cursor, first = 0;
+    apr_int64_t cursor, mapped, first = 0;
+    cfmt_remap_t remap;
     apr_status_t rv = cfmt_sql_int(s, st, &first);
 
     rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_CURSOR, 0, &cursor) : rv;
-    return rv == APR_SUCCESS && (first != r->first || cursor < r->upto) ? CFMT_EMOVED : rv;
+    rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_MAPPED, 0, &mapped) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_remap_load(s, &remap) : rv;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    return first != r->first || cursor < r->upto || cursor < mapped || remap.row ? CFMT_EMOVED
+                                                                                 : APR_SUCCESS;
 }
 
 static apr_status_t prune_range(cfmt_store_t *s, const range_t *r, apr_pool_t *p)
@@ -400,6 +411,7 @@ static apr_status_t prune_range(cfmt_store_t *s, const range_t *r, apr_pool_t *p
     rv = rv == APR_SUCCESS ? cfmt_events_upto(s, events, r->upto, p) : rv;
     rv = rv == APR_SUCCESS ? prune_attacks(s, events, r->upto, p) : rv;
     rv = rv == APR_SUCCESS ? prune_entities(s, events, r->upto, p) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_world_prune(s, r->first, r->upto, p) : rv;
     return rv == APR_SUCCESS ? replace_rows(s, r, p) : rv;
 }
 

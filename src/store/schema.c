@@ -18,6 +18,11 @@
  * an id, also before it is known. base (attack, entity): the fold of the events whose journal rows
  * are pruned; see retention.c.
  */
+/*
+ * attack, attack_key: ids and names are random, so each tree that they order costs a random page
+ * for every new attack. So rows lie in the order of their making, and keys name their attack by its
+ * number.
+ */
 static const char v1[] =
     "CREATE TABLE journal("
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -71,7 +76,8 @@ static const char v1[] =
     "CREATE INDEX event_repeat_first ON event_repeat(first);"
 
     "CREATE TABLE attack("
-    " id TEXT PRIMARY KEY,"
+    " number INTEGER PRIMARY KEY,"
+    " id TEXT NOT NULL UNIQUE,"
     " account TEXT,"
     " ours INTEGER NOT NULL,"
     " scope TEXT NOT NULL,"
@@ -94,7 +100,7 @@ static const char v1[] =
     " peak_pps REAL,"
     " peak_bps REAL,"
     " peak_rps REAL,"
-    " base TEXT) WITHOUT ROWID;"
+    " base TEXT);"
     "CREATE INDEX attack_last ON attack(last_at);"
     "CREATE INDEX attack_open ON attack(last_at) WHERE state = 'open';"
     "CREATE INDEX attack_base ON attack(id) WHERE base IS NOT NULL;"
@@ -103,8 +109,8 @@ static const char v1[] =
     " value TEXT NOT NULL,"
     " account TEXT NOT NULL,"
     " id TEXT NOT NULL,"
-    " attack TEXT NOT NULL,"
-    " PRIMARY KEY(kind, value, account)) WITHOUT ROWID;"
+    " attack INTEGER NOT NULL,"
+    " PRIMARY KEY(kind, value, account));"
     "CREATE INDEX attack_key_id ON attack_key(id);"
     "CREATE INDEX attack_key_attack ON attack_key(attack);"
 
@@ -135,7 +141,77 @@ static const char v1[] =
     " last_result TEXT) WITHOUT ROWID;"
     "INSERT INTO meta(name, value) VALUES('min_code', 1), ('cursor', 0);";
 
+/*
+ * What Cloudflare reports. prefix, tunnel, rule: projections of journal rows prefix_state,
+ * tunnel_state and rule_state (base: of the pruned ones). reading: when something was last read
+ * unchanged; apart, because it is no projection and would rewrite a wide row each minute. No index
+ * here on a table that may be large: a migration is part of the start.
+ */
+static const char v2[] =
+    "CREATE TABLE prefix("
+    " id TEXT PRIMARY KEY,"
+    " parent TEXT,"
+    " cidr TEXT NOT NULL,"
+    " description TEXT,"
+    " asn INTEGER,"
+    " approved INTEGER,"
+    " enabled INTEGER,"
+    " locked INTEGER,"
+    " bgp_control INTEGER,"
+    " auto_withdraw INTEGER,"
+    " advertised INTEGER,"
+    " advertised_at INTEGER,"
+    " modified_at INTEGER,"
+    " gone INTEGER NOT NULL,"
+    " since INTEGER NOT NULL,"
+    " row INTEGER NOT NULL,"
+    " origin TEXT NOT NULL,"
+    " first_at INTEGER NOT NULL,"
+    " changed_at INTEGER,"
+    " changed_by TEXT,"
+    " base TEXT) WITHOUT ROWID;"
+    "CREATE TABLE tunnel("
+    " id TEXT PRIMARY KEY,"
+    " kind TEXT NOT NULL,"
+    " name TEXT,"
+    " endpoint TEXT,"
+    " checked INTEGER,"
+    " active INTEGER,"
+    " health REAL,"
+    " state TEXT NOT NULL,"
+    " gone INTEGER NOT NULL,"
+    " since INTEGER NOT NULL,"
+    " row INTEGER NOT NULL,"
+    " base TEXT) WITHOUT ROWID;"
+    "CREATE TABLE rule("
+    " id TEXT PRIMARY KEY,"
+    " name TEXT NOT NULL,"
+    " type TEXT,"
+    " prefixes TEXT NOT NULL,"
+    " automatic INTEGER,"
+    " gone INTEGER NOT NULL,"
+    " since INTEGER NOT NULL,"
+    " row INTEGER NOT NULL,"
+    " base TEXT) WITHOUT ROWID;"
+    "CREATE TABLE range("
+    " cidr TEXT PRIMARY KEY,"
+    " first_at INTEGER NOT NULL,"
+    " seen_at INTEGER NOT NULL,"
+    " gone_at INTEGER) WITHOUT ROWID;"
+    "CREATE TABLE sensed("
+    " name TEXT PRIMARY KEY,"
+    " read_at INTEGER NOT NULL,"
+    " changed_at INTEGER NOT NULL,"
+    " facts TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE reading("
+    " kind TEXT NOT NULL,"
+    " id TEXT NOT NULL,"
+    " read_at INTEGER NOT NULL,"
+    " PRIMARY KEY(kind, id)) WITHOUT ROWID;"
+    "ALTER TABLE job ADD COLUMN ok_at INTEGER;";
+
 const cfmt_migration_t cfmt_migrations[] = {
     { .version = 1, .sql = v1 },
+    { .version = 2, .sql = v2 },
     { .version = 0, .sql = NULL },
 };

@@ -1,6 +1,6 @@
 /*
  * Folded states as JSON, and the snapshot row that a pruned journal begins with: what a rebuild
- * needs from the rows that are gone (configuration, base states and keys, repeats).
+ * needs from the rows that are gone (configuration, base states and keys, repeats, the world).
  */
 #include <math.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 
 #include "projection.h"
 #include "store_private.h"
+#include "world.h"
 
 #define SNAPSHOT_VERSION 1
 
@@ -241,7 +242,8 @@ static apr_status_t add_keys(cfmt_store_t *s, apr_array_header_t *out, const cha
                              apr_pool_t *p)
 {
     sqlite3_stmt *st = cfmt_sql(s,
-                                "SELECT kind, value, account, id FROM attack_key WHERE attack = ?1"
+                                "SELECT kind, value, account, id FROM attack_key"
+                                " WHERE attack = (SELECT number FROM attack WHERE id = ?1)"
                                 " ORDER BY kind, value, account");
     const char *comma = "";
     apr_status_t rv;
@@ -314,12 +316,14 @@ apr_status_t cfmt_snapshot_make(cfmt_store_t *s, const char **pbody, const apr_t
                                 apr_int64_t upto, apr_pool_t *p)
 {
     apr_array_header_t *out = pieces(p);
-    apr_int64_t last;
+    apr_int64_t last, cursor = 0;
     apr_status_t rv = cfmt_meta_int(s, CFMT_META_LAST_DELIVERY, 0, &last);
 
+    rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_CURSOR, 0, &cursor) : rv;
     add(out,
-        apr_psprintf(p, "{\"version\":%d,\"last_delivery_at\":%" APR_INT64_T_FMT ",\"config\":",
-                     SNAPSHOT_VERSION, last));
+        apr_psprintf(p, "{\"version\":%d,\"last_delivery_at\":%" APR_INT64_T_FMT
+                        ",\"cursor\":%" APR_INT64_T_FMT ",\"config\":",
+                     SNAPSHOT_VERSION, last, cursor));
     add(out, cfmt_settings_encode(config, p));
     add(out, ",\"attacks\":[");
     rv = rv == APR_SUCCESS ? add_attacks(s, out, p) : rv;
@@ -327,7 +331,9 @@ apr_status_t cfmt_snapshot_make(cfmt_store_t *s, const char **pbody, const apr_t
     rv = rv == APR_SUCCESS ? add_entities(s, out, p) : rv;
     add(out, "],\"repeats\":[");
     rv = rv == APR_SUCCESS ? add_repeats(s, out, upto, p) : rv;
-    add(out, "]}");
+    add(out, "]");
+    rv = rv == APR_SUCCESS ? cfmt_world_snapshot(s, out, p) : rv;
+    add(out, "}");
     *pbody = join(out, p);
     return rv;
 }
@@ -424,13 +430,17 @@ apr_status_t cfmt_snapshot_restore(cfmt_store_t *s, const char *body, apr_size_t
 {
     const cfmt_json_t *m;
     cfmt_json_t *doc;
-    apr_int64_t last;
+    apr_int64_t last, cursor;
     apr_status_t rv = parse_snapshot(&doc, body, len, p);
 
     if (rv != APR_SUCCESS || (rv = cfmt_json_int(&last, doc, "last_delivery_at")) != APR_SUCCESS) {
         return rv;
     }
+    if (cfmt_json_int(&cursor, doc, "cursor") != APR_SUCCESS) {
+        cursor = 0; /* of a version that knew nothing of the world */
+    }
     rv = cfmt_meta_set_int(s, CFMT_META_LAST_DELIVERY, last);
+    rv = rv == APR_SUCCESS ? cfmt_meta_set_int(s, CFMT_META_MAPPED, cursor) : rv;
     for (m = first_of(doc, "attacks"); m && rv == APR_SUCCESS; m = m->next) {
         rv = restore_attack(s, m, p);
     }
@@ -440,7 +450,7 @@ apr_status_t cfmt_snapshot_restore(cfmt_store_t *s, const char *body, apr_size_t
     for (m = first_of(doc, "repeats"); m && rv == APR_SUCCESS; m = m->next) {
         rv = restore_repeat(s, m);
     }
-    return rv;
+    return rv == APR_SUCCESS ? cfmt_world_restore(s, doc, p) : rv;
 }
 
 apr_table_t *cfmt_snapshot_config(const char *body, apr_size_t len, apr_pool_t *p)

@@ -69,6 +69,17 @@ void apr_pool_destroy(apr_pool_t *p)
     free_blocks(p);
 }
 
+void apr_pool_clear(apr_pool_t *p)
+{
+    static void (*real)(apr_pool_t *);
+
+    if (!real) {
+        real = (void (*)(apr_pool_t *))dlsym(RTLD_NEXT, "apr_pool_clear");
+    }
+    real(p);
+    free_blocks(p);
+}
+
 /* ---- the run --------------------------------------------------------------------------------- */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

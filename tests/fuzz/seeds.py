@@ -101,6 +101,27 @@ def json_():
         yield bytes([(0, 1, 7, 31, 39)[i % 5], i % 4]) + d
 
 
+def json_stream():
+    rows = [{"id": ID, "on_demand": {"advertised": True, "at": None}}, {"a": [1, [2], {}]}, 1, "x", None, []]
+    answer = {"success": True, "errors": [], "messages": [], "result": rows, "result_info": {"page": 1}}
+    viewer = {"viewer": {"accounts": [{"traffic": rows}, {"traffic": [7]}]}}
+    documents = [doc(answer), doc({**answer, "result": rows[0]}), doc({**answer, "result": None}), doc({"items": rows}),
+                 doc({"data": viewer, "errors": None}), doc({"data": None, "errors": [{"message": "m"}]}),
+                 doc({"data": {"viewer": {"accounts": []}}}), doc({"a": [{"b": rows, "c": 1}, rows, 2]}),
+                 doc([rows, rows]), doc({"result": "r" * 1990}), doc({"result": ["r" * 1990]}), doc({"x": "e" * 2990}),
+                 doc(["é" * 1200]),
+                 json.dumps({"result": ["é漢😀" * 9], "é": "😀"}, ensure_ascii=False).encode(),
+                 doc({"result": [{"n": n} for n in range(60)]}), doc([[]] * 70)]
+    documents += text('{"a":1,"a":2}', '{"result":[{"a":1,"a":2}]}', '{"result":[1],"result":[2]}', '{"result":[1',
+                      '{}"a', '{"result":[1]} x', '{"result":[' + "[" * 20 + "]" * 20 + "]}", '"a"', "12", '"a""b',
+                      "[1,2", "<html>")
+    documents += [b'{"result":[1,"' + bad + b'"]}' for bad in BAD_UTF8] + list(bodies_refused())
+    for i, d in enumerate(documents):
+        for cut in (1, 5, 128, 255)[i % 2::2]:
+            yield bytes([(0, 1, 2, 3, 1, 65, 34)[i % 7], 31 if i % 5 else 7, cut]) + d
+        yield bytes([1 + i % 3, 31, 64 + i]) + d
+
+
 def settings():
     yield from bodies_refused()
     base = {"CfmtAccountId": ID, "CfmtSender": "cloudflare 127.0.0.0/8", "CfmtPrefix": "203.0.113.0/24 lab"}
@@ -228,8 +249,68 @@ def leader():
                     beat[:20], "a b c d", "2,1,1,1", "2 1 1 " + "0" * 100 + "1")
 
 
-TARGETS = {"delivery": delivery, "json": json_, "settings": settings, "snapshot": snapshot, "signature": signature,
-           "cidr": cidr, "rate": rate, "time": time, "duration": duration, "text": text_, "leader": leader}
+ROW_ID = "2af39739cc4e3b5910c918468bb89828"
+ROWS = {
+    "prefix": {"cidr": "203.0.113.0/24", "asn": 64500, "approved": "V", "description": "web",
+               "auto_advertise_withdraw": False, "bgp_signal_opts": {"enabled": False, "modified_at": None},
+               "modified_at": "2026-11-22T20:07:00Z", "on_demand": {
+                   "advertised": True, "advertised_modified_at": "2026-11-22T20:06:00.5Z", "on_demand_enabled": True,
+                   "on_demand_locked": False}},
+    "token": {"status": "active", "expires_on": "2027-01-01T00:00:00Z", "not_before": None},
+    "ranges": {"etag": "e1", "ipv4_cidrs": ["173.245.48.0/20", "103.21.244.0/22", "103.22.200.0/22", "104.16.0.0/13",
+                                            "104.24.0.0/14", "172.64.0.0/13", "131.0.72.0/22", "162.158.0.0/15"],
+               "ipv6_cidrs": ["2400:cb00::/32", "2606:4700::/32", "2803:f800::/32", "2a06:98c0::/29"]},
+    "tunnel": {"name": "cf-gre-zrh", "customer_gre_endpoint": "203.0.113.1", "customer_endpoint": "203.0.113.2",
+               "health_check": {"enabled": True, "rate": "mid", "target": {"saved": "a", "effective": "b"}}},
+    "health": {"count": 120, "avg": {"tunnelState": 0.5}, "dimensions": {"tunnelName": "cf-gre-zrh", "active": 1}},
+    "rule": {"name": "volumetric", "type": "threshold", "prefixes": ["203.0.113.0/24", "2001:db8::/32"],
+             "automatic_advertisement": True},
+    "policy": {"name": "all", "alert_type": "dos_attack_l4", "enabled": True, "url": "https://hook.example/",
+               "mechanisms": {"webhooks": [{"id": ROW_ID}], "email": [{"id": "a@example.com"}]},
+               "last_success": "2026-11-22T20:07:00Z", "last_failure": None},
+    "notice": {"alert_type": "dos_attack_l4", "policy_id": "p1", "mechanism": "x", "mechanism_type": "webhook",
+               "alert_body": "{}", "sent": "2026-11-22T20:07:00Z"},
+}
+
+
+def rows():
+    odd = [None, True, "1", 0, -1, 2**63, 1.5, "", "é" * 600, "203.0.113.7/33", "\x00", [], {}, [[1]]]
+    everything = {"id": ROW_ID}
+    for row in ROWS.values():
+        everything.update(row)
+        yield doc({"id": ROW_ID, **row})
+        for value, key in zip(itertools.cycle(odd), row):
+            yield doc({"id": ROW_ID, **row, key: value})
+            yield doc({"id": value, **row})
+            if isinstance(row[key], dict):
+                yield doc({"id": ROW_ID, **row, key: {k: value for k in row[key]}})
+            if isinstance(row[key], list):
+                yield doc({"id": ROW_ID, **row, key: [value] + row[key]})
+    yield doc(everything)
+    for value in odd:
+        yield doc({key: value for key in everything})
+    for bodies in ("ab", "aa", "aabb", "abcabc"):
+        yield doc([{**ROWS["notice"], "id": "%032x" % i, "alert_body": body, "sent": "2026-11-22T20:%02d:00Z" % (3 * i)}
+                   for i, body in enumerate(bodies)])
+        yield doc([{**ROWS["notice"], "id": ROW_ID, "alert_body": None, "policy_id": body} for body in bodies])
+    yield from text("", "[]", "null", "[null,1,[]]", '{"id":"%s","id":1}' % ROW_ID, '{"id":"%s"' % ROW_ID)
+
+
+def ratelimit():
+    counts = ["0", "1", "50", "1200", "-1", "1.5", "", "x", "86400", "86401", "1000000000", "1000000001", "9" * 20]
+    for a, b in itertools.product(counts, ["0", "1", "30", "86400", "86401", "x"]):
+        yield from text('"default";r=%s;t=%s\n"burst";q=%s;w=%s' % (a, b, a, b))
+    items = ["", ",", '"', '"a', "a", '"a";', '"a";r', '"a";r=', '"a, b;r=1";r=5;t=5', '"a\\"b";r=1;t=1',
+             "a;r=1;t=1;x=:Zg==:", "a;r=1;t=1 b", "a ; r=1 ; t=1 ", "limit=1, remaining=2", "a;t=5;r=0, b;r=0;t=9,,c",
+             ";;;", "a;r=1;r=2;t=3", "\\"]
+    for one, other in zip(items, items[1:] + items[:1]):
+        yield from text(one + ", " + other + "\n" + one.replace("r=", "q=").replace("t=", "w=") + "," + other)
+    yield from text('\n"second";q=10;w=1, "default";q=1200;w=300', '\n"x";q=1;w=1', '\n"x";q=3;w=86400, y;q=2;w=1')
+
+
+TARGETS = {"delivery": delivery, "json": json_, "json_stream": json_stream, "settings": settings, "snapshot": snapshot,
+           "signature": signature, "cidr": cidr, "rate": rate, "time": time, "duration": duration, "text": text_,
+           "leader": leader, "ratelimit": ratelimit, "rows": rows}
 
 # What a fuzzer would take long to guess.
 NAMES = """text name ts data alert_type alert_event account_id policy_id policy_name alert_correlation_id attack_id
@@ -240,9 +321,12 @@ pop_names health_check_id health_check_name new_health_status reason incident_id
 incident_impact impact maintenance_id airport_code event_type scheduled_start message id""".split()
 WORDS = {"delivery": ['"%s":' % n for n in NAMES] + ['"%s"' % k for k in KINDS if k] + ["_START", "_END", "pps", "bps"],
          "json": ["null", "true", "false", "\\u", "\\ud800", '":', '"data":'],
+         "json_stream": ['"result":', '"data":', '"viewer":', '"accounts":', '"traffic":', '"items":', "\\u", "null"],
+         "ratelimit": [";r=", ";t=", ";q=", ";w=", '";', ", "],
          "snapshot": ['"%s":' % n for n in list(attack_state()) + list(entity_state()) + ["version", "config"]],
          "signature": ["v1,", " v1,", "whsec_", "1700000000\n", "msg_1\n"],
          "cidr": ["::ffff:", "/128", "/32", "/0"], "rate": ["pps", "rps", "bps", "b/s", "bit/s", "bits/s", "packets/s", "e-"],
+         "rows": ['"%s":' % n for row in ROWS.values() for n in row] + ['"id":"%s"' % ROW_ID, '"webhook"', '"V"'],
          "time": ["+00:00", " +0000 UTC", "23:59:60", "T00:00:00Z"], "duration": ["ms", "min"]}
 
 

@@ -11,7 +11,7 @@ import pytest
 from client import TEST_MESSAGE, attack, post, token
 from httpd import IS_ROOT, SECRET, cfmtctl_path, wait_for
 
-COMMANDS = ["events", "attacks", "journal", "db check", "version", "help"]
+COMMANDS = ["events", "attacks", "journal", "prefixes", "tunnels", "jobs", "ranges", "db check", "version", "help"]
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +237,7 @@ def test_people(filled, binary):
         pytest.skip("needs root")
     before = {n: os.stat(os.path.join(os.path.dirname(filled.db), n)).st_uid
               for n in os.listdir(os.path.dirname(filled.db))}
-    for command in (["events"], ["attacks"], ["journal"], ["db", "check"], ["version"], ["help"]):
+    for command in map(str.split, COMMANDS):
         for user in (None, filled.user):
             assert filled.ctl(*command, user=user, exe=binary).returncode == 0, (command, user)
         done = filled.ctl(*command, user="nobody", exe=binary)
@@ -315,7 +315,7 @@ def test_a_reader_that_leaves_ends_it_quietly(filled):
 
 
 def test_no_secret_in_any_output(filled):
-    for command in (["events"], ["attacks"], ["journal"], ["db", "check"]):
+    for command in map(str.split, COMMANDS):
         for args in (command, command + ["--json"]):
             done = filled.ctl(*args)
             assert SECRET not in done.stdout + done.stderr

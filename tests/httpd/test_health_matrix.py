@@ -1,5 +1,6 @@
 """Each reason of docs/health.md at each of its levels: a fault turns exactly it on, and off."""
 import contextlib
+import json
 import os
 import re
 import signal
@@ -11,7 +12,7 @@ import pytest
 
 from client import attack, post
 from faults import Newer, Shim, on_tmpfs, private_mounts, resize, unmount
-from httpd import SECRET, SLOWER, SRCDIR, wait_for
+from httpd import SECRET, SLOWER, SRCDIR, free_port, wait_for
 from locks import commit_lock
 from test_store import STORE_LINES, age_heartbeat, health_any
 
@@ -128,6 +129,85 @@ MATRIX = {
 }
 
 
+# ---- what the leader learns from Cloudflare ------------------------------------------------------
+# Its jobs have just run and are due tomorrow; what they would have found stands in the store.
+
+JOBS = ("history", "prefixes", "ranges", "rules", "token", "tunnels")
+API_TOKEN = "t0ken-of-the-api-0123456789abcdef"
+PUBLIC_URL = "http://127.0.0.1/webhook/cloudflare"
+DAY = 86400
+AHEAD = 120  # of ours is that server's clock: a start forgives for its first minute
+
+
+def micro(seconds=0):
+    return int((time.time() + AHEAD + seconds) * 1e6)
+
+
+def upstream(**changed):
+    facts = {"breaker": "closed", "since": 0, "last_ok": micro(), "probe_at": 0, "problem": "",
+             "detail": "", "left": 600, "quota": 1200, "blocked_until": 0, "skew": 1}
+    facts.update(changed)
+    return {name: str(value) for name, value in facts.items()}
+
+
+def learn(s, rest=None, token=None, policies=None, prefixes_read=0, tunnels=("up", "down"), fails=0):
+    """All is well, but for what the arguments say."""
+    facts = {"upstream rest": upstream(**(rest or {})), "upstream graphql": upstream(),
+             "token": dict({"status": "active", "form": "user", "expires_at": "0"}, **(token or {})),
+             "prefixes": {"unmatched": ""}, "tunnels": {"t0": "1.0000 1"},
+             "policies": dict({"policies": "1", "destinations": "1", "unsent": "fbm_dosd_attack",
+                               "failing": "", "last_failure": ""}, **(policies or {}))}
+    with contextlib.closing(sqlite3.connect(s.db, timeout=5)) as db:
+        db.execute("INSERT OR REPLACE INTO prefix(id, parent, cidr, advertised, locked, gone, since, row,"
+                   " origin, first_at) VALUES('p1', 'a', '203.0.113.0/24', 1, 0, 0, 1, 1, 'first', 1)")
+        db.execute("INSERT OR REPLACE INTO reading VALUES('parent', 'a', ?)", (micro(-prefixes_read),))
+        for i, state in enumerate(tunnels):
+            db.execute("INSERT OR REPLACE INTO tunnel(id, kind, state, gone, since, row)"
+                       " VALUES(?, 'gre', ?, 0, 1, 1)", (f"t{i}", state))
+        for name, value in facts.items():
+            db.execute("INSERT OR REPLACE INTO sensed VALUES(?, ?, 1, ?)", (name, micro(), json.dumps(value)))
+        for name in JOBS:
+            db.execute("INSERT OR REPLACE INTO job(name, due_at, last_at, fails, ok_at) VALUES(?, ?, ?, ?, ?)",
+                       (name, micro(DAY), micro(), fails, micro()))
+        db.commit()
+
+
+@contextlib.contextmanager
+def learned(s, **what):
+    learn(s, **what)
+    yield
+    learn(s)
+
+
+@contextlib.contextmanager
+def token_unreadable(s):
+    s.log.allow("CFMT011[34]")
+    os.rename(s.path("token"), s.path("token.lost"))
+    s.graceful()
+    try:
+        yield
+    finally:
+        os.rename(s.path("token.lost"), s.path("token"))
+        s.graceful()
+
+
+LEARNED = {
+    ("api", "degraded"): [lambda s: learned(s, rest={"breaker": "open", "problem": "net"}),
+                          lambda s: learned(s, rest={"last_ok": micro(-301)}),
+                          lambda s: learned(s, fails=3)],
+    ("prefixes", "degraded"): [lambda s: learned(s, prefixes_read=301)],
+    ("token", "degraded"): [lambda s: learned(s, token={"expires_at": str(micro(6.9 * DAY))}),
+                            lambda s: learned(s, rest={"breaker": "open", "problem": "auth"})],
+    ("token", "failing"): [token_unreadable,
+                           lambda s: learned(s, token={"status": "disabled"}),
+                           lambda s: learned(s, rest={"breaker": "open", "problem": "auth", "last_ok": 0})],
+    ("clock", "degraded"): [lambda s: learned(s, rest={"skew": -31 * 10**6})],
+    ("alerts", "degraded"): [lambda s: learned(s, policies={"failing": "<our> \"receiver\"",
+                                                            "last_failure": "2026-01-02T03:04:05Z"})],
+    ("tunnels", "degraded"): [lambda s: learned(s, tunnels=("down", "down"))],
+}
+
+
 def test_the_matrix_is_whole():
     """What the manual lists is what is tested here."""
     with open(os.path.join(SRCDIR, "docs", "health.md")) as f:
@@ -135,7 +215,7 @@ def test_the_matrix_is_whole():
     rows = re.findall(r"^\| `(\w+)` \| ([a-z, ]+) \|", table, re.M)
     listed = {(name, level) for name, levels in rows for level in levels.split(", ")}
     listed |= {("leader", "degraded")}  # told in the text of its row: within 10 s of a start
-    assert listed == set(MATRIX)
+    assert listed == set(MATRIX) | set(LEARNED)
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +278,72 @@ def test_a_full_disk_is_told_by_both(patient):
     finally:
         resize(s, None)
     wait_reasons(s, set(), 15)
+
+
+# ---- the same with an API ---------------------------------------------------------------------------
+
+
+def with_api(s):
+    s.write("token", API_TOKEN + "\n", 0o600)
+    s.cfmt += ["CfmtAccountId 9035f53656c247e895c5a6939ae8a0e0", f"CfmtApiToken file:{s.root}/token",
+               f"CfmtApiUrl http://127.0.0.1:{free_port()}/client/v4", f"CfmtPublicUrl {PUBLIC_URL}"]
+    return s
+
+
+@pytest.fixture(scope="module")
+def taught(farm):
+    """A server whose leader has nothing to ask today."""
+    s = farm.new()
+    s.shim = Shim(s)
+    s.start()
+    s.stop()
+    learn(s)
+    with_api(s).start()
+    s.shim.set(AHEAD)
+    yield s
+    farm.end(s)
+
+
+@pytest.mark.parametrize("ident,level,fault", [(*k, i) for k, v in LEARNED.items() for i in range(len(v))])
+def test_what_is_learned(taught, ident, level, fault):
+    s = taught
+    learn(s)
+    wait_reasons(s, set(), 15)
+    with LEARNED[ident, level][fault](s):
+        doc = wait_reasons(s, {(ident, level)}, 8)
+        assert doc["status"] == level
+        assert doc["reasons"][0]["text"]
+    assert wait_reasons(s, set(), 15)["status"] == "ok"
+
+
+def test_it_says_what_was_learned(taught):
+    s = taught
+    learn(s, policies={"failing": "<our> \"receiver\"", "last_failure": "2026-01-02T03:04:05Z"})
+    doc = health_any(s)
+    rest = doc["api"]["upstreams"]["rest"]
+    assert (rest["breaker"], rest["left"], rest["quota"], rest["retry_at"]) == ("closed", 600, 1200, None)
+    assert 0 <= rest["last_ok_age_s"] < 10
+    assert doc["api"]["token"]["status"] == "active"
+    assert doc["api"]["alerts"]["failing"] == "<our> \"receiver\""
+    assert doc["api"]["alerts"]["unsent"] == {"count": 1, "names": ["fbm_dosd_attack"]}
+    assert set(doc["api"]["jobs"]) == set(JOBS)
+    assert (doc["prefixes"]["known"], doc["prefixes"]["advertised"]) == (1, 1)
+    assert (doc["tunnels"]["up"], doc["tunnels"]["down"]) == (1, 1)
+    assert API_TOKEN not in json.dumps(doc)
+
+
+def test_without_an_api_nothing_is_said(patient):
+    doc = health_any(patient)
+    assert (doc["api"], doc["prefixes"], doc["tunnels"]) == ({"configured": False}, None, None)
+
+
+def test_nobody_answers(httpd_new):
+    """For once nothing is written by the test: the leader asks, and the port is closed."""
+    s = with_api(httpd_new())
+    s.log.allow("CFMT085[0-9]")
+    s.start()
+    doc = wait_reasons(s, {("api", "degraded")}, 20)
+    rest = doc["api"]["upstreams"]["rest"]
+    assert (rest["breaker"], rest["problem"], rest["last_ok_at"]) == ("open", "net", None)
+    assert rest["retry_at"]
+    post(s, attack()).stored()

@@ -63,14 +63,14 @@ def next_module(tmp_path_factory):
             f'    {{ .version = {schema() + 1}, .sql = "{ADDITIVE}" }},\n    {{ .version = 0,')
     flags = ["gcc", "-O0", "-w", "-std=gnu99", "-fPIC", f"-I{root}/include", f"-I{root}/src"]
     flags += make_variables("DEFS", "AM_CPPFLAGS", "APR_CFLAGS", "APU_CFLAGS", "SQLITE_CFLAGS",
-                            "YAJL_CFLAGS", "HTTPD_CFLAGS")
+                            "YAJL_CFLAGS", "CURL_CFLAGS", "HTTPD_CFLAGS")
     sources = [os.path.join(root, "mod_cfmt.c")] + glob.glob(root + "/src/*/*.c")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(compile_one, [flags + ["-c", c, "-o", c[:-1] + "o"] for c in sources]))
     module = os.path.join(root, "mod_cfmt_next.so")
-    libraries = make_variables("APU_LIBS", "APR_LIBS", "SQLITE_LIBS", "YAJL_LIBS")
+    libraries = make_variables("APU_LIBS", "APR_LIBS", "SQLITE_LIBS", "YAJL_LIBS", "CURL_LIBS")
     compile_one(["gcc", "-shared", "-o", module] + [c[:-1] + "o" for c in sources] + libraries
-                + ["-lpthread"])
+                + ["-lanl", "-lm", "-lpthread"])
     return module
 
 

@@ -111,6 +111,7 @@ void kit_wipe(cfmt_store_t *s)
             "BEGIN;"
             "DELETE FROM journal; DELETE FROM event; DELETE FROM event_repeat; DELETE FROM attack;"
             "DELETE FROM attack_key; DELETE FROM entity; DELETE FROM sqlite_sequence;"
+            "DELETE FROM prefix; DELETE FROM tunnel; DELETE FROM rule; DELETE FROM reading;"
             "DELETE FROM meta WHERE name <> 'min_code';"
             "COMMIT");
 }
@@ -183,9 +184,16 @@ const char *kit_dump(cfmt_store_t *s, int ids, apr_pool_t *p)
 {
     apr_array_header_t *out = apr_array_make(p, 256, sizeof(const char *));
 
-    dump_query(out, s, "SELECT * FROM attack ORDER BY id", 0, p);
-    dump_query(out, s, "SELECT * FROM attack_key ORDER BY kind, value, account", 0, p);
+    /* without its number, which comes first: it depends on who came first */
+    dump_query(out, s, "SELECT * FROM attack ORDER BY id", 1, p);
+    dump_query(out, s,
+               "SELECT k.kind, k.value, k.account, k.id, (SELECT a.id FROM attack a"
+               " WHERE a.number = k.attack) AS attack FROM attack_key k ORDER BY 1, 2, 3",
+               0, p);
     dump_query(out, s, "SELECT * FROM entity ORDER BY kind, id", 0, p);
+    dump_query(out, s, "SELECT * FROM prefix ORDER BY id", 0, p);
+    dump_query(out, s, "SELECT * FROM tunnel ORDER BY id", 0, p);
+    dump_query(out, s, "SELECT * FROM rule ORDER BY id", 0, p);
     dump_query(out, s, "SELECT * FROM event ORDER BY ts, digest, id", ids ? 0 : 2, p);
     if (ids) {
         dump_query(out, s, "SELECT * FROM event_repeat ORDER BY id", 0, p);
@@ -232,13 +240,14 @@ void kit_oracle(cfmt_store_t *s)
         kit_int(s,
                 "SELECT (SELECT count(*) FROM event WHERE attack IS NOT NULL"
                 " AND attack NOT IN (SELECT id FROM attack))"
-                " + (SELECT count(*) FROM attack_key WHERE attack NOT IN (SELECT id FROM attack))"
+                " + (SELECT count(*) FROM attack_key"
+                " WHERE attack NOT IN (SELECT number FROM attack))"
                 " + (SELECT count(*) FROM attack WHERE id NOT IN (SELECT attack FROM event"
                 " WHERE attack IS NOT NULL))"),
         0);
     ck_assert_int_eq(
         kit_int(s, "SELECT count(*) FROM attack a WHERE a.id <> (SELECT k.id FROM attack_key k"
-                   " WHERE k.attack = a.id ORDER BY kind, value, account LIMIT 1)"),
+                   " WHERE k.attack = a.number ORDER BY kind, value, account LIMIT 1)"),
         0);
 }
 

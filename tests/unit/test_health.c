@@ -18,7 +18,7 @@ static void setup(void)
 {
     unit_setup();
     memset(&facts, 0, sizeof(facts));
-    facts.now = NOW;
+    facts.now = facts.world_now = NOW;
     facts.started_at = NOW - apr_time_from_sec(3600);
     facts.rows_at = NOW;
     facts.rows.head = facts.rows.cursor = 7;

@@ -40,7 +40,8 @@ START_TEST(one_claims)
     ck_assert_int_eq(claim(s, "a", NOW, NULL), 1);
     ck_assert_int_eq(claim(s, "b", NOW, NULL), 0);
     ck_assert_int_eq(claim(s, "b", NOW + MIN, NULL), 1); /* a died: its claim has expired */
-    ck_assert_int_eq(cfmt_job_done(s, "j", "a", NOW, NOW + 5 * MIN, 0, "late"), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_job_done(s, "j", "a", NOW, NOW + 5 * MIN, CFMT_JOB_OK, "late"),
+                     APR_SUCCESS);
     ck_assert_int_eq(claim(s, "c", NOW + MIN, NULL), 0); /* a's word counts no more */
     cfmt_store_close(s);
 }
@@ -53,14 +54,47 @@ START_TEST(done_sets_the_next_time_and_counts_failures)
     int fails;
 
     ck_assert_int_eq(claim(s, "a", NOW, NULL), 1);
-    ck_assert_int_eq(cfmt_job_done(s, "j", "a", NOW, NOW + MIN, 1, "full"), APR_SUCCESS);
-    ck_assert_int_eq(cfmt_job_next(s, &due), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_job_done(s, "j", "a", NOW, NOW + MIN, CFMT_JOB_FAILED, "full"),
+                     APR_SUCCESS);
+    ck_assert_int_eq(cfmt_job_due(s, "j", &due), APR_SUCCESS);
     ck_assert_int_eq(due, NOW + MIN);
+    ck_assert_int_eq(cfmt_job_due(s, "no such job", &due), APR_SUCCESS);
+    ck_assert_int_eq(due, 0);
     ck_assert_int_eq(claim(s, "a", NOW + MIN, &fails), 1);
     ck_assert_int_eq(fails, 1);
-    ck_assert_int_eq(cfmt_job_done(s, "j", "a", NOW, NOW + 2 * MIN, 0, "done"), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_job_done(s, "j", "a", NOW, NOW + 2 * MIN, CFMT_JOB_OK, "done"),
+                     APR_SUCCESS);
     ck_assert_int_eq(claim(s, "a", NOW + 2 * MIN, &fails), 1);
     ck_assert_int_eq(fails, 0);
+    cfmt_store_close(s);
+}
+END_TEST
+
+static apr_time_t ended(cfmt_store_t *s, cfmt_job_end_e end, const char *result)
+{
+    apr_time_t due;
+
+    ck_assert_int_eq(cfmt_job_hurry(s, "j", NOW), APR_SUCCESS);
+    cfmt_job_due(s, "j", &due);
+    ck_assert_int_eq(claim(s, "a", due, NULL), 1);
+    ck_assert_int_eq(cfmt_job_done(s, "j", "a", NOW, NOW + 60 * MIN, end, result), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_job_hurry(s, "j", NOW + 1), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_job_due(s, "j", &due), APR_SUCCESS);
+    return due;
+}
+
+START_TEST(after_a_start_what_failed_is_due_except_at_a_limit)
+{
+    cfmt_store_t *s = open_store();
+    apr_array_header_t *rows;
+
+    ck_assert_int_eq(ended(s, CFMT_JOB_OK, "done"), NOW + 60 * MIN);
+    ck_assert_int_eq(ended(s, CFMT_JOB_FAILED, "auth: no such token"), NOW + 1);
+    ck_assert_int_eq(ended(s, CFMT_JOB_FAILED, "limit: wait"), NOW + 60 * MIN);
+    ck_assert_int_eq(ended(s, CFMT_JOB_UNASKED, "breaker: open"), NOW + 1);
+    ck_assert_int_eq(cfmt_jobs_load(s, &rows, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(APR_ARRAY_IDX(rows, 0, cfmt_job_t).fails, 2); /* not asked is no failure */
+    ck_assert_int_eq(APR_ARRAY_IDX(rows, 0, cfmt_job_t).ok_at, NOW);
     cfmt_store_close(s);
 }
 END_TEST
@@ -79,5 +113,6 @@ END_TEST
 UNIT_SUITE_BEGIN(job)
 UNIT_TEST(one_claims)
 UNIT_TEST(done_sets_the_next_time_and_counts_failures)
+UNIT_TEST(after_a_start_what_failed_is_due_except_at_a_limit)
 UNIT_TEST(a_clock_set_back_loses_no_job)
 UNIT_SUITE_END

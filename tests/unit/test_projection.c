@@ -29,7 +29,8 @@ START_TEST(test_names)
 
     kit_append(s, rows, 2);
     kit_project(s, 1);
-    before = kit_text(s, "SELECT attack FROM attack_key WHERE value = 'X'");
+    before = kit_text(s, "SELECT a.id FROM attack_key k JOIN attack a ON a.number = k.attack"
+                         " WHERE k.value = 'X'");
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM attack"), 2);
     kit_append(s, &link, 1);
     kit_project(s, 1);
@@ -39,7 +40,8 @@ START_TEST(test_names)
                      kit_text(s, "SELECT id FROM attack_key WHERE value = 'B'"));
     ck_assert_str_eq(
         kit_text(s,
-                 apr_psprintf(unit_pool, "SELECT attack FROM attack_key WHERE id = '%s'", before)),
+                 apr_psprintf(unit_pool, "SELECT a.id FROM attack_key k JOIN attack a"
+                                         " ON a.number = k.attack WHERE k.id = '%s'", before)),
         kit_text(s, "SELECT id FROM attack"));
     ck_assert_int_eq(
         kit_int(s, "SELECT count(*) FROM event WHERE attack = (SELECT id FROM attack)"), 3);
@@ -76,7 +78,10 @@ START_TEST(test_operator_rows)
 }
 END_TEST
 
-/* The configuration of its place in the journal counts, not the one of the moment. */
+/*
+ * The configuration of its place in the journal counts, not the one of the moment; what is open
+ * when it changes is mapped anew.
+ */
 START_TEST(test_prefixes)
 {
     cfmt_store_t *s = kit_open("cfmt.db");
@@ -89,6 +94,7 @@ START_TEST(test_prefixes)
         kit_alert((kit_say_t){ .ts = 5, .attack = "O", .target = "198.51.100.1" }),
         kit_alert(
             (kit_say_t){ .ts = 6, .attack = "F", .target = "203.0.113.1", .account = "foreign" }),
+        kit_alert((kit_say_t){ .ts = 6, .attack = "A", .end = 1 }),
         kit_config(7, "{\"Prefix 198.51.100.0/24\":\"\"}"),
         kit_alert((kit_say_t){ .ts = 8, .attack = "O", .target = "198.51.100.1", .account = OURS }),
     };
@@ -101,7 +107,7 @@ START_TEST(test_prefixes)
             kit_text(s, "SELECT group_concat(prefixes, ' ') FROM (SELECT * FROM attack ORDER BY "
                         "started_at)"),
             "[] [\"2001:db8::/32\",\"203.0.113.0/24\",\"203.0.113.128/25\"] [\"198.51.100.0/24\"]"
-            " [\"203.0.113.0/24\"]");
+            " []");
         ck_assert_str_eq(
             kit_text(
                 s, "SELECT group_concat(ours, '') FROM (SELECT * FROM attack ORDER BY started_at)"),
@@ -256,28 +262,44 @@ static int deny_writes(void *baton, int action, const char *a, const char *b, co
                : SQLITE_OK;
 }
 
+/* Steps up to the head; how the first one ended that failed, with nothing of it left. */
+static apr_status_t steps(cfmt_projector_t *pr, cfmt_store_t *t)
+{
+    const char *before;
+    apr_status_t rv;
+    int done;
+
+    do {
+        before = kit_dump(t, 1, unit_pool);
+        rv = one_step(pr, t, 200, &done);
+    } while (rv == APR_SUCCESS && done);
+    if (rv != APR_SUCCESS) {
+        ck_assert_int_eq(done, 0);
+        kit_same(kit_dump(t, 1, unit_pool), before, "after a failed step");
+    }
+    return rv;
+}
+
 static int fail_step(cfmt_store_t *s, const char *want)
 {
     cfmt_projector_t *pr = cfmt_projector_create(NULL, unit_pool);
-    const char *path = cfmt_store_path(s), *before = kit_dump(s, 1, unit_pool);
+    const char *path = cfmt_store_path(s);
     cfmt_result_t r;
     cfmt_store_t *t;
-    int done, hit;
+    int hit;
 
     /* The authorizer works when statements are prepared, so each try has a fresh handle. */
     ck_assert_int_eq(cfmt_store_open(&t, path, CFMT_STORE_WRITE, &r, unit_pool), APR_SUCCESS);
     sqlite3_set_authorizer(t->db, deny_writes, NULL);
-    hit = one_step(pr, t, 200, &done) != APR_SUCCESS;
+    hit = steps(pr, t) != APR_SUCCESS;
     sqlite3_set_authorizer(t->db, NULL, NULL);
     if (hit) {
-        ck_assert_int_eq(done, 0);
-        kit_same(kit_dump(s, 1, unit_pool), before, "after a failed step");
         cfmt_store_close(t);
         ck_assert_int_eq(cfmt_store_open(&t, path, CFMT_STORE_WRITE, &r, unit_pool), APR_SUCCESS);
-        ck_assert_int_eq(one_step(pr, t, 200, &done), APR_SUCCESS); /* the same projector goes on */
+        ck_assert_int_eq(steps(pr, t), APR_SUCCESS); /* the same projector goes on */
     }
     cfmt_store_close(t);
-    kit_same(kit_dump(s, 1, unit_pool), want, "after the next step");
+    kit_same(kit_dump(s, 1, unit_pool), want, "in the end");
     return hit;
 }
 
@@ -324,10 +346,11 @@ START_TEST(test_moved)
     ck_assert_int_eq(one_step(pr, s, 200, &done), CFMT_EBUSY);
     ck_assert_int_eq(done, 0);
     cfmt_store_rollback(other);
-    for (i = 0; i < n; i++) { /* in turns: each finds that the other has gone on */
+    for (i = 0, done = 1; done; i++) { /* in turns: each finds that the other has gone on */
         ck_assert_int_eq(one_step(i % 2 ? pr : pr2, i % 2 ? s : other, 1, &done), APR_SUCCESS);
-        ck_assert_int_eq(done, 1);
+        ck_assert_int_le(done, 1);
     }
+    ck_assert_int_gt(i, n);
     kit_same(kit_dump(s, 1, unit_pool), want, "in turns");
 }
 END_TEST
@@ -363,15 +386,18 @@ START_TEST(test_stolen)
     ck_assert_int_eq(cfmt_project_reset(s), APR_SUCCESS);
     ck_assert_int_eq(cfmt_store_open(&rival, cfmt_store_path(s), CFMT_STORE_WRITE, &r, unit_pool),
                      APR_SUCCESS);
+    ck_assert_int_eq(one_step(pr, s, 1, &done), APR_SUCCESS); /* the configuration */
+    ck_assert_int_eq(one_step(pr, s, 1, &done), APR_SUCCESS); /* and what it moves: nothing yet */
     sqlite3_trace_v2(s->db, SQLITE_TRACE_STMT, steal, &stolen);
     ck_assert_int_eq(one_step(pr, s, 200, &done), CFMT_EMOVED);
     sqlite3_trace_v2(s->db, 0, NULL, NULL);
     ck_assert_int_eq(stolen, APR_SUCCESS);
     ck_assert_int_eq(done, 0);
-    ck_assert_int_eq(kit_int(s, "SELECT value FROM meta WHERE name = 'cursor'"), 3);
-    ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM event"), 2);
+    ck_assert_int_eq(kit_int(s, "SELECT value FROM meta WHERE name = 'cursor'"), 4);
+    ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM event"), 3);
     ck_assert_int_eq(one_step(pr, s, 200, &done), APR_SUCCESS);
-    ck_assert_int_eq(done, n - 3);
+    ck_assert_int_eq(done, 2); /* up to the next configuration */
+    ck_assert_int_eq(steps(pr, s), APR_SUCCESS);
     kit_same(kit_dump(s, 1, unit_pool), want, "after all");
 }
 END_TEST
@@ -462,10 +488,19 @@ START_TEST(test_cost)
 }
 END_TEST
 
-/* What may walk a table: the rows that go one after the other, and its first row. */
+/*
+ * What may walk a table: the rows that go one after the other, its first row, and the tables of
+ * what an account has.
+ */
 static int may_scan(const char *sql)
 {
-    return (!strncmp(sql, "DELETE FROM", 11) && strstr(sql, "LIMIT"))
+    static const char *const small[] = { " FROM prefix ", " FROM tunnel ", " FROM rule " };
+    int i, found = 0;
+
+    for (i = 0; i < KIT_COUNT(small); i++) {
+        found |= strstr(sql, small[i]) != NULL;
+    }
+    return found || (!strncmp(sql, "DELETE FROM", 11) && strstr(sql, "LIMIT"))
            || !strcmp(sql, "SELECT id FROM journal ORDER BY id LIMIT 1");
 }
 

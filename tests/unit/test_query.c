@@ -51,7 +51,8 @@ static void add_key(cfmt_store_t *s, int kind, const char *value, const char *ac
                     const char *id, const char *attack)
 {
     sql(s, apr_psprintf(unit_pool, "INSERT INTO attack_key(kind, value, account, id, attack)"
-                                   " VALUES(%d, '%s', '%s', '%s', '%s')",
+                                   " VALUES(%d, '%s', '%s', '%s',"
+                                   " (SELECT number FROM attack WHERE id = '%s'))",
                         kind, value, account, id, attack));
 }
 

@@ -144,7 +144,7 @@ START_TEST(test_what_stays)
         "HALF,LATE,OPEN,X");
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM event"), 2);
     ck_assert_str_eq(
-        kit_text(s, "SELECT state || ' ' || events || ' ' || peak_pps FROM attack WHERE id ="
+        kit_text(s, "SELECT state || ' ' || events || ' ' || peak_pps FROM attack WHERE number ="
                     " (SELECT attack FROM attack_key WHERE value = 'HALF')"),
         "ended 2 9.0");
     base = kit_text(s, "SELECT group_concat(base IS NOT NULL, '') FROM (SELECT base FROM attack "
@@ -153,7 +153,7 @@ START_TEST(test_what_stays)
     check_rebuild(s, "first prune");
     kit_append(s, more, COUNT(more));
     kit_project(s, 200);
-    ck_assert_str_eq(kit_text(s, "SELECT state || ' ' || events FROM attack WHERE id ="
+    ck_assert_str_eq(kit_text(s, "SELECT state || ' ' || events FROM attack WHERE number ="
                                  " (SELECT attack FROM attack_key WHERE value = 'X')"), "ended 2");
     ck_assert_int_eq(kit_int(s, "SELECT ours FROM attack ORDER BY started_at LIMIT 1"), 1);
     check_rebuild(s, "after more events");
@@ -163,6 +163,65 @@ START_TEST(test_what_stays)
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM attack"), 0);
     ck_assert_str_eq(kit_text(s, "SELECT id || state FROM entity"), "t1down");
     check_rebuild(s, "all pruned");
+}
+END_TEST
+
+/* What people see of the attack that name leads to. */
+static const char *keys_of(cfmt_store_t *s, const char *name)
+{
+    apr_array_header_t *rows;
+    const cfmt_attack_row_t *a;
+
+    ck_assert_int_eq(cfmt_query_attack_find(s, name, &rows, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(rows->nelts, 1);
+    a = &APR_ARRAY_IDX(rows, 0, cfmt_attack_row_t);
+    return apr_pstrcat(unit_pool, apr_array_pstrcat(unit_pool, a->attack_ids, ' '), "/",
+                       apr_array_pstrcat(unit_pool, a->correlation_ids, ' '), NULL);
+}
+
+static void add_row(cfmt_store_t *s, kit_row_t row)
+{
+    kit_append(s, &row, 1);
+    kit_project(s, 200);
+}
+
+static const char *number_of_y(cfmt_store_t *s)
+{
+    return kit_text(s, "SELECT attack FROM attack_key WHERE value = 'Y'");
+}
+
+/* Keys follow their attack: when it gets another id, becomes part of another, is pruned, goes. */
+START_TEST(test_keys)
+{
+    cfmt_store_t *s = kit_open("cfmt.db");
+    const char *number, *id;
+
+    add_row(s, kit_alert((kit_say_t){ .ts = 1, .correlation = "Y", .target = "203.0.113.1" }));
+    number = number_of_y(s);
+    id = kit_text(s, "SELECT id FROM attack");
+    add_row(s, kit_alert((kit_say_t){ .ts = 2, .attack = "B", .correlation = "Y" }));
+    ck_assert_str_ne(kit_text(s, "SELECT id FROM attack"), id);
+    ck_assert_str_eq(number_of_y(s), number); /* renamed, not made again */
+    ck_assert_str_eq(keys_of(s, id), "B/Y");
+    add_row(s, kit_alert((kit_say_t){ .ts = 3, .attack = "C", .target = "203.0.113.2" }));
+    add_row(s, kit_alert((kit_say_t){ .ts = 4, .attack = "A", .correlation = "X" }));
+    ck_assert_str_eq(keys_of(s, "Y"), "B/Y");
+    ck_assert_str_eq(keys_of(s, "A"), "A/X");
+    add_row(s, kit_alert((kit_say_t){ .ts = 5, .attack = "A", .correlation = "Y" }));
+    ck_assert_str_eq(keys_of(s, id), "A B/X Y");
+    ck_assert_str_ne(number_of_y(s), number); /* merged into the one with the smallest key */
+    ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM attack"), 2);
+    check_rebuild(s, "merged");
+    prune(s, KIT_T(5));
+    ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM event"), 1);
+    ck_assert_str_eq(keys_of(s, id), "A B/X Y");
+    ck_assert_str_eq(keys_of(s, "C"), "C/");
+    check_rebuild(s, "merged and pruned");
+    ck_assert_str_eq(keys_of(s, id), "A B/X Y");
+    add_row(s, kit_alert((kit_say_t){ .ts = 6, .attack = "B", .end = 1 }));
+    prune(s, KIT_T(1000));
+    ck_assert_str_eq(kit_text(s, "SELECT group_concat(value) FROM attack_key"), "C");
+    check_rebuild(s, "one gone");
 }
 END_TEST
 
@@ -458,6 +517,7 @@ UNIT_SUITE_BEGIN(retention)
     UNIT_TEST(test_rejected)
     UNIT_TEST(test_only_projected)
     UNIT_TEST(test_what_stays)
+    UNIT_TEST(test_keys)
     UNIT_TEST(test_repeats)
     UNIT_TEST(test_inversion)
     UNIT_TEST(test_config)

@@ -130,10 +130,11 @@ START_TEST(newer_schema_is_read_and_written_as_it_says)
     cfmt_result_t r = { .status = 0 };
 
     prepare();
-    foreign_sql("PRAGMA user_version=2");
+    foreign_sql(apr_psprintf(unit_pool, "PRAGMA user_version=%d", CFMT_SCHEMA + 1));
     ck_assert_int_eq(try_open(CFMT_STORE_WRITE, &r),
                      APR_SUCCESS); /* additive: code of n works on n+1 */
-    foreign_sql("UPDATE meta SET value=2 WHERE name='min_code'");
+    foreign_sql(
+        apr_psprintf(unit_pool, "UPDATE meta SET value=%d WHERE name='min_code'", CFMT_SCHEMA + 1));
     ck_assert_int_eq(try_open(CFMT_STORE_WRITE, &r), CFMT_ENEWER);
     ck_assert_int_eq(try_open(CFMT_STORE_READ, &r), APR_SUCCESS);
     foreign_sql("PRAGMA user_version=0");

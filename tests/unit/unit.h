@@ -11,11 +11,13 @@
 
 #define SUITES(X) \
     X(time) X(number) X(cidr) X(text) \
-    X(sender) X(secret) X(json) X(delivery) X(alert) \
+    X(sender) X(secret) X(json) X(json_stream) X(delivery) X(alert) \
+    X(http) X(resolve) X(budget) X(breaker) X(api) X(answers) \
+    X(prefixes) X(token) X(ranges) X(tunnels) X(rules) X(history) \
     X(attack) X(entity) X(schedule) \
     X(store) X(lock) X(commit) X(journal) X(setting) X(job) X(gauge) \
-    X(projection) X(order) X(retention) X(query) \
-    X(leader) X(engine) X(runner) X(health)
+    X(projection) X(order) X(retention) X(query) X(world) X(sensed) X(project_world) \
+    X(leader) X(engine) X(runner) X(health) X(health_api) X(health_world)
 
 #define X(name) Suite *suite_##name(void);
 SUITES(X)

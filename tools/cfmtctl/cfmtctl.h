@@ -38,6 +38,7 @@ enum {
     OPT_FOLLOW = 64,
     OPT_REASON = 128,
     OPT_FULL = 256,
+    OPT_ALL = 512,
     OPT_GLOBAL = OPT_DB | OPT_JSON | OPT_HELP | OPT_VERSION,
     OPT_LIST = OPT_SINCE | OPT_LIMIT | OPT_FOLLOW
 };
@@ -47,7 +48,7 @@ typedef struct ctl_t {
     const char *db;
     const char *user;        /* who runs this, for the journal: "alice", "alice via root" */
     unsigned given;          /* OPT_... */
-    int json, follow, full;
+    int json, follow, full, all;
     apr_time_t since;        /* 0 = from the beginning */
     int limit;
     const char *reason;
@@ -130,12 +131,15 @@ typedef enum {
     COL_INT,      /* apr_int64_t */
     COL_REF,      /* apr_int64_t, 0 = none */
     COL_BOOL,     /* apr_int64_t */
+    COL_FLAG,     /* int: 1, 0, -1 = not known */
     COL_TIME,     /* apr_time_t, 0 = none */
     COL_TEXT,     /* const char * */
     COL_LIST,     /* apr_array_header_t * of const char * */
     COL_RATE,     /* double, < 0 = none */
+    COL_RATIO,    /* the same, 0 to 1: a percentage in the table */
     COL_DURATION, /* apr_interval_time_t, < 0 = none */
     COL_SECONDS,  /* the same as a number of seconds */
+    COL_RAW,      /* const char *: a JSON value as it is, NULL = none; only in JSON */
     COL_BODY      /* ctl_bytes_t: a JSON value where it is one */
 } ctl_kind_e;
 
@@ -143,8 +147,13 @@ typedef struct ctl_column_t {
     const char *name; /* of the JSON member; upper-case it heads the column */
     ctl_kind_e kind;
     size_t offset;    /* in the row */
-    int in_table;     /* else only in JSON */
+    int in_table;     /* 0: only in JSON; 1: in both; TABLE_ONLY */
 } ctl_column_t;
+
+#define TABLE_ONLY 2
+#define COLUMN(row, member, label, kind_, table) \
+    /* names of members, no values: NOLINTNEXTLINE(bugprone-macro-parentheses) */ \
+    { .name = label, .kind = kind_, .offset = offsetof(row, member), .in_table = table }
 
 typedef struct ctl_list_t {
     const char *noun;            /* JSON member that holds the rows */
@@ -152,11 +161,12 @@ typedef struct ctl_list_t {
     apr_size_t row_size;
 } ctl_list_t;
 
-#define CTL_COLUMNS_MAX 32
+#define CTL_COLUMNS_MAX 40
 
 /* A list being printed: widths grow from page to page. */
 typedef struct ctl_out_t {
     const ctl_list_t *list;
+    const char *members; /* of the JSON object, before the rows: "\"a\":1"; NULL = none */
     int json, follow;
     int begun, rows;
     int width[CTL_COLUMNS_MAX];
@@ -167,8 +177,13 @@ void ctl_list_begin(ctl_out_t *out, const ctl_list_t *list, int json, int follow
 void ctl_list_rows(ctl_out_t *out, const apr_array_header_t *rows, apr_pool_t *p);
 /* Closes the JSON object; heads a table that had no rows and will have none. */
 void ctl_list_end(ctl_out_t *out, apr_pool_t *p);
-/* One row as a JSON object, without a newline. */
+/* One row as a JSON object, without a newline; its members without the braces. */
 const char *ctl_json_row(const ctl_list_t *list, const void *row, apr_pool_t *p);
+const char *ctl_json_members(const ctl_list_t *list, const void *row, apr_pool_t *p);
+/* The rows as a JSON array. */
+const char *ctl_json_rows(const ctl_list_t *list, const apr_array_header_t *rows, apr_pool_t *p);
+/* "yes" "no" "-" for 1, 0, -1. */
+const char *ctl_flag(int v);
 
 /* ---- follow.c: waiting for more -------------------------------------------------------------- */
 
@@ -177,6 +192,56 @@ void ctl_follow_begin(void);
 /* Waits half a second at most. 0: the user or the reader of stdout has gone. */
 int ctl_follow_wait(void);
 
+/* ---- world.c: what the lists of the world outside share -------------------------------------- */
+
+/* A time that was, and how long ago in whole seconds; < 0 = never. */
+typedef struct ctl_aged_t {
+    apr_time_t at;
+    apr_interval_time_t age;
+} ctl_aged_t;
+
+/* In JSON a member each for time and age, in the table the age. */
+#define AGED_JSON(row, member, stem) \
+    COLUMN(row, member.at, stem "_at", COL_TIME, 0), \
+    COLUMN(row, member.age, stem "_age_seconds", COL_SECONDS, 0)
+#define AGED(row, member, stem, label) \
+    AGED_JSON(row, member, stem), COLUMN(row, member.age, label, COL_DURATION, TABLE_ONLY)
+
+typedef struct ctl_world_t {
+    ctl_t *ctl;
+    cfmt_store_t *store;
+    apr_pool_t *p;
+    apr_time_t now;
+    apr_table_t *settings;
+    apr_array_header_t *jobs; /* cfmt_job_t */
+    int configured;           /* there is an API to ask */
+} ctl_world_t;
+
+/* What JSON says before the rows. */
+typedef struct ctl_head_t {
+    int configured, in_use;
+    ctl_aged_t read;               /* the newest reading of any of it */
+    apr_array_header_t *unmatched; /* const char * */
+} ctl_head_t;
+
+/* Who may, the store, and what all of them need of it. Returns a ctl_exit_e. */
+int ctl_world_open(ctl_world_t *w, ctl_t *ctl);
+int ctl_world_failed(const ctl_world_t *w, apr_status_t rv);
+ctl_aged_t ctl_aged(const ctl_world_t *w, apr_time_t at);
+/* When the job last succeeded; 0 = never. */
+apr_time_t ctl_world_ok_at(const ctl_world_t *w, const char *name);
+/* What was never read is empty, with read_at 0. */
+apr_status_t ctl_world_sensed(const ctl_world_t *w, cfmt_sensed_t *sensed, const char *name);
+void ctl_world_print(const ctl_world_t *w, const ctl_list_t *list, const apr_array_header_t *rows,
+                     const ctl_column_t *columns, const ctl_head_t *head);
+/* Beyond this age what is polled is old. */
+apr_interval_time_t ctl_world_stale(const ctl_world_t *w);
+/* then: what follows from it, with its comma. */
+void ctl_world_unconfigured(const char *then);
+/* Why a list of so many rows is empty, or what speaks against believing it. */
+void ctl_world_note(const ctl_world_t *w, const ctl_head_t *head, int rows, const char *noun,
+                    apr_interval_time_t stale);
+
 /* ---- commands -------------------------------------------------------------------------------- */
 
 int ctl_events(ctl_t *ctl);
@@ -184,6 +249,10 @@ int ctl_attacks(ctl_t *ctl);
 int ctl_journal(ctl_t *ctl);
 int ctl_attack_close(ctl_t *ctl);
 int ctl_db_check(ctl_t *ctl);
+int ctl_prefixes(ctl_t *ctl);
+int ctl_tunnels(ctl_t *ctl);
+int ctl_ranges(ctl_t *ctl);
+int ctl_jobs(ctl_t *ctl);
 
 /* The attack as `attacks` shows it (cmd_list.c); now ends the duration of an open one. */
 const char *ctl_attack_json(const cfmt_attack_row_t *a, apr_time_t now, apr_pool_t *p);

@@ -13,9 +13,6 @@
 
 /* ---- columns --------------------------------------------------------------------------------- */
 
-#define COLUMN(row, member, label, kind_, table) \
-    /* names of members, no values: NOLINTNEXTLINE(bugprone-macro-parentheses) */ \
-    { .name = label, .kind = kind_, .offset = offsetof(row, member), .in_table = table }
 #define EVENT(member, kind_, table) COLUMN(cfmt_event_row_t, member, #member, kind_, table)
 
 static const ctl_column_t event_columns[] = {

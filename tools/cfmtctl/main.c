@@ -31,6 +31,20 @@ const ctl_command_t ctl_commands[] = {
       .summary = "end an attack by hand",
       .text = "ID is our id (see 'attacks'), Cloudflare's attack id or its correlation id. The\n"
               "command is journaled with your name; a later START opens the attack again." },
+    { .name = "prefixes", .operands = "", .options = OPT_ALL, .run = ctl_prefixes,
+      .summary = "BGP prefixes: advertised or not, since when, by whom",
+      .text = "As the API last told; READ is how long ago. Below them those CfmtPrefix lines that\n"
+              "no prefix of the account matches." },
+    { .name = "tunnels", .operands = "", .options = OPT_ALL, .run = ctl_tunnels,
+      .summary = "tunnels and interconnects, with their health",
+      .text = "Idle ones, too: they raise no alerts. HEALTH is the mean over Cloudflare's\n"
+              "places." },
+    { .name = "jobs", .operands = "", .run = ctl_jobs,
+      .summary = "what is asked of Cloudflare, when, and how it went",
+      .text = "The jobs, then what is asked (breaker, calls left), the token and the policies." },
+    { .name = "ranges", .operands = "", .run = ctl_ranges,
+      .summary = "Cloudflare's addresses, as CfmtSenders cloudflare means them",
+      .text = "A range that is no longer listed is accepted for seven more days." },
     { .name = "db check", .operands = "", .options = OPT_FULL, .run = ctl_db_check,
       .summary = "is the database sound, reachable and led?",
       .text = "One line each: ok, warn or fail. Exit status 1 when one failed." },
@@ -56,6 +70,7 @@ const ctl_option_t ctl_options[] = {
       .text = "then go on with new rows until stopped" },
     { .bit = OPT_REASON, .name = "reason", .operand = "TEXT", .text = "why, for the journal" },
     { .bit = OPT_FULL, .name = "full", .text = "check every index too (slow)" },
+    { .bit = OPT_ALL, .name = "all", .text = "also those that the account no longer has" },
     { .name = NULL }
 };
 
@@ -133,6 +148,9 @@ static int take_option(ctl_t *ctl, unsigned bit, const char *value)
         break;
     case OPT_FULL:
         ctl->full = 1;
+        break;
+    case OPT_ALL:
+        ctl->all = 1;
         break;
     default:
         break;

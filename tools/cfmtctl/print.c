@@ -186,6 +186,11 @@ static const char *json_list(const apr_array_header_t *list, apr_pool_t *p)
     return apr_pstrcat(p, "[", apr_array_pstrcat(p, quoted, ','), "]", NULL);
 }
 
+static const char *json_flag(int v)
+{
+    return v < 0 ? "null" : v ? "true" : "false";
+}
+
 static const char *json_time(apr_time_t t, apr_pool_t *p)
 {
     return t ? ctl_json_string(p, cfmt_time_format(p, t)) : "null";
@@ -232,8 +237,14 @@ static const char *json_cell(const ctl_column_t *c, const void *row, apr_pool_t 
         return ctl_json_string(p, FIELD(row, c, char *));
     case COL_LIST:
         return json_list(FIELD(row, c, apr_array_header_t *), p);
+    case COL_FLAG:
+        return json_flag(FIELD(row, c, int));
     case COL_RATE:
         return json_rate(FIELD(row, c, double), p);
+    case COL_RATIO:
+        return FIELD(row, c, double) < 0 ? "null" : apr_psprintf(p, "%.4f", FIELD(row, c, double));
+    case COL_RAW:
+        return FIELD(row, c, char *) ? FIELD(row, c, char *) : "null";
     case COL_DURATION:
         n = FIELD(row, c, apr_interval_time_t);
         return n < 0 ? "null" : ctl_json_string(p, ctl_duration(p, n));
@@ -246,19 +257,37 @@ static const char *json_cell(const ctl_column_t *c, const void *row, apr_pool_t 
     return "null";
 }
 
-const char *ctl_json_row(const ctl_list_t *list, const void *row, apr_pool_t *p)
+const char *ctl_json_members(const ctl_list_t *list, const void *row, apr_pool_t *p)
 {
     apr_array_header_t *parts = apr_array_make(p, 128, sizeof(const char *));
+    const ctl_column_t *c;
+
+    for (c = list->columns; c->name; c++) {
+        if (c->in_table != TABLE_ONLY) {
+            APR_ARRAY_PUSH(parts, const char *) = parts->nelts ? ",\"" : "\"";
+            APR_ARRAY_PUSH(parts, const char *) = c->name;
+            APR_ARRAY_PUSH(parts, const char *) = "\":";
+            APR_ARRAY_PUSH(parts, const char *) = json_cell(c, row, p);
+        }
+    }
+    return apr_array_pstrcat(p, parts, '\0');
+}
+
+const char *ctl_json_row(const ctl_list_t *list, const void *row, apr_pool_t *p)
+{
+    return apr_pstrcat(p, "{", ctl_json_members(list, row, p), "}", NULL);
+}
+
+const char *ctl_json_rows(const ctl_list_t *list, const apr_array_header_t *rows, apr_pool_t *p)
+{
+    apr_array_header_t *parts = apr_array_make(p, rows->nelts + 1, sizeof(const char *));
     int i;
 
-    for (i = 0; list->columns[i].name; i++) {
-        APR_ARRAY_PUSH(parts, const char *) = i ? ",\"" : "{\"";
-        APR_ARRAY_PUSH(parts, const char *) = list->columns[i].name;
-        APR_ARRAY_PUSH(parts, const char *) = "\":";
-        APR_ARRAY_PUSH(parts, const char *) = json_cell(&list->columns[i], row, p);
+    for (i = 0; i < rows->nelts; i++) {
+        APR_ARRAY_PUSH(parts, const char *) =
+            ctl_json_row(list, rows->elts + (size_t)i * list->row_size, p);
     }
-    APR_ARRAY_PUSH(parts, const char *) = "}";
-    return apr_array_pstrcat(p, parts, '\0');
+    return apr_pstrcat(p, "[", apr_array_pstrcat(p, parts, ','), "]", NULL);
 }
 
 /* ---- cells of a table ------------------------------------------------------------------------ */
@@ -297,6 +326,19 @@ static const char *rate_cell(double v, apr_pool_t *p)
     return out;
 }
 
+const char *ctl_flag(int v)
+{
+    return v < 0 ? "-" : v ? "yes" : "no";
+}
+
+static const char *ratio_cell(double v, apr_pool_t *p)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "%.4g%%", v * 100);
+    return v < 0 ? "-" : apr_pstrdup(p, text);
+}
+
 const char *ctl_duration(apr_pool_t *p, apr_interval_time_t d)
 {
     return cfmt_duration_format(p, d < APR_USEC_PER_SEC ? d : d - d % APR_USEC_PER_SEC);
@@ -322,6 +364,10 @@ static const char *table_cell(const ctl_column_t *c, const void *row, apr_pool_t
         return list_cell(FIELD(row, c, apr_array_header_t *), p);
     case COL_RATE:
         return rate_cell(FIELD(row, c, double), p);
+    case COL_RATIO:
+        return ratio_cell(FIELD(row, c, double), p);
+    case COL_FLAG:
+        return ctl_flag(FIELD(row, c, int));
     case COL_DURATION:
         n = FIELD(row, c, apr_interval_time_t);
         return n < 0 ? "-" : ctl_duration(p, n);
@@ -337,7 +383,7 @@ static const char *table_cell(const ctl_column_t *c, const void *row, apr_pool_t
 
 static int is_number(ctl_kind_e kind)
 {
-    return kind == COL_INT || kind == COL_REF || kind == COL_RATE;
+    return kind == COL_INT || kind == COL_REF || kind == COL_RATE || kind == COL_RATIO;
 }
 
 /* Characters, not bytes; cells are escaped, so they are valid UTF-8 without controls. */
@@ -379,7 +425,8 @@ static const char *colour_of(const ctl_column_t *c, const char *cell)
         return ctl_ansi(!strcmp(cell, "fail") ? RED : !strcmp(cell, "warn") ? YELLOW : "");
     }
     if (!strcmp(c->name, "state")) {
-        return ctl_ansi(!strcmp(cell, "open") || !strcmp(cell, "start") ? RED : "");
+        return ctl_ansi(!strcmp(cell, "open") || !strcmp(cell, "start") || !strcmp(cell, "down")
+                            ? RED : !strcmp(cell, "degraded") ? YELLOW : "");
     }
     return "";
 }
@@ -484,7 +531,8 @@ void ctl_list_begin(ctl_out_t *out, const ctl_list_t *list, int json, int follow
 static void json_begin(ctl_out_t *out)
 {
     if (!out->begun && !out->follow) {
-        printf("{\"version\":1,\"%s\":[", out->list->noun);
+        printf("{\"version\":1,%s%s\"%s\":[", out->members ? out->members : "",
+               out->members ? "," : "", out->list->noun);
     }
     out->begun = 1;
 }

@@ -69,6 +69,7 @@ def description(sim, listeners, ca, options):
 
 
 def run(options, directory):
+    parent = os.getppid()  # before the line is printed: whoever waited for it may end at once
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -85,7 +86,6 @@ def run(options, directory):
     if options.scenario:
         scenario.start(world, world.clock, options.scenario, sim.faults)
     print(json.dumps(description(sim, listeners, ca, options)), flush=True)
-    parent = os.getppid()
     while not ended.wait(1) and not (options.with_parent and os.getppid() != parent):
         pass
     world.clock.stop()

@@ -1,0 +1,86 @@
+/*
+ * What the world outside looks like to us: plain structs that Cloudflare's answers become, that the
+ * store keeps and that decisions are made of. No functions: each room has its own for them.
+ * Three-valued members: 1 yes, 0 no, -1 not said (a decision never takes -1 for either).
+ */
+#ifndef CFMT_WORLD_H
+#define CFMT_WORLD_H
+
+#include "cfmt.h"
+
+/* A BGP prefix as the API lists it (shared facts: README 2.4). */
+typedef struct cfmt_bgp_prefix_t {
+    const char *id;           /* of the BGP prefix; checked by cfmt_id_ok */
+    const char *parent;       /* id of the IP prefix it belongs to */
+    cfmt_cidr_t cidr;
+    const char *description;  /* the IP prefix's; NULL = none */
+    apr_int64_t asn;          /* 0 = not said */
+    int approved;             /* the IP prefix is "V" */
+    int enabled;              /* on_demand_enabled */
+    int locked;               /* on_demand_locked */
+    int bgp_control;          /* bgp_signal_opts.enabled: not ours to change by the API */
+    int auto_withdraw;        /* auto_advertise_withdraw */
+    int advertised;           /* on_demand.advertised: the wish, not the propagation */
+    apr_time_t advertised_at; /* on_demand.advertised_modified_at; 0 = not said */
+    apr_time_t modified_at;   /* 0 = not said */
+} cfmt_bgp_prefix_t;
+
+typedef enum { CFMT_TUNNEL_GRE, CFMT_TUNNEL_IPSEC, CFMT_TUNNEL_INTERCONNECT } cfmt_tunnel_e;
+
+/* A tunnel or interconnect, with its health as analytics reported it. */
+typedef struct cfmt_tunnel_t {
+    const char *id;
+    cfmt_tunnel_e kind;
+    const char *name;     /* analytics knows it by this */
+    const char *endpoint; /* the customer's end, as text; NULL = none */
+    int checked;          /* health checks are on */
+    int active;           /* had traffic in the last 6 h */
+    double health;        /* 0 down .. 1 healthy, mean over the colos; < 0 = no reading */
+} cfmt_tunnel_t;
+
+/* A monitoring rule: its alerts name it, and mean its prefixes. */
+typedef struct cfmt_rule_t {
+    const char *id, *name;
+    const char *type;             /* "threshold", "zscore", "advanced_ddos" */
+    apr_array_header_t *prefixes; /* cfmt_cidr_t, sorted */
+    int automatic;                /* automatic_advertisement */
+} cfmt_rule_t;
+
+/* A notification policy. */
+typedef struct cfmt_notice_policy_t {
+    const char *id, *name, *alert_type;
+    int enabled;
+    apr_array_header_t *webhooks; /* const char *: ids of destinations */
+} cfmt_notice_policy_t;
+
+/* A webhook destination of notifications. */
+typedef struct cfmt_destination_t {
+    const char *id, *name, *url;
+    apr_time_t last_success, last_failure; /* 0 = never */
+} cfmt_destination_t;
+
+/* A notification that Cloudflare says it sent. */
+typedef struct cfmt_notice_t {
+    const char *id, *alert_type, *policy_id;
+    const char *mechanism; /* "webhook", "email", ... */
+    const char *body;      /* alert_body */
+    apr_time_t sent;
+} cfmt_notice_t;
+
+/* A delivery in the journal, as far as matching it with a notice needs it. */
+typedef struct cfmt_delivered_t {
+    apr_int64_t id;                     /* of the journal row */
+    const char *body;
+    apr_size_t len;
+    const char *policy_id, *alert_type; /* NULL = absent */
+    apr_time_t ts;
+} cfmt_delivered_t;
+
+/* What the API says of the token in use. */
+typedef struct cfmt_token_t {
+    const char *status;    /* "active", "disabled", "expired" */
+    apr_time_t expires_at; /* 0 = never */
+    apr_time_t not_before; /* 0 = none */
+} cfmt_token_t;
+
+#endif

@@ -1,0 +1,446 @@
+/*
+ * Jobs that ask Cloudflare: claimed in the store like any other, run over several rounds, retried
+ * when the upstream lets us, complained about on change and once an hour.
+ */
+#include <stdarg.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "sense.h"
+
+#define LEASE apr_time_from_sec(120)      /* a claim outlives its holder by this much */
+#define ASK_FOR apr_time_from_sec(60)     /* then a run ends; its last call takes 30 s at most */
+#define RETRY apr_time_from_sec(15)       /* doubled after each failure, up to the interval */
+#define REPEAT apr_time_from_sec(3600)    /* of a complaint */
+#define PIECE 200                         /* rows a transaction */
+#define STEP_WAIT apr_time_from_msec(250) /* for the commit lock */
+
+static const cfmt_sense_t *const jobs[] = {
+    &cfmt_sense_token,   &cfmt_sense_prefixes, &cfmt_sense_rules,
+    &cfmt_sense_tunnels, &cfmt_sense_ranges,   &cfmt_sense_history,
+};
+#define JOBS ((int)(sizeof(jobs) / sizeof(jobs[0])))
+
+/* What the leader remembers of a job; all of it can be lost. */
+typedef struct state_t {
+    cfmt_run_t *run;          /* NULL = none under way */
+    int begun;                /* the first look of this leader is over */
+    apr_status_t trouble;     /* what was told last; APR_SUCCESS = fine */
+    apr_time_t told_at, since;
+} state_t;
+
+struct cfmt_senses_t {
+    state_t of[JOBS];
+};
+
+cfmt_senses_t *cfmt_senses_create(apr_pool_t *p)
+{
+    return apr_pcalloc(p, sizeof(cfmt_senses_t));
+}
+
+/* ---- what a run's job calls ------------------------------------------------------------------ */
+
+void cfmt_run_note(cfmt_run_t *run, const cfmt_result_t *r)
+{
+    if (run->result.status == APR_SUCCESS && r->status != APR_SUCCESS) {
+        run->result = *r;
+        run->result.problem = cfmt_status_name(r->status);
+        run->result.detail = apr_pstrdup(run->p, r->detail ? r->detail
+                                                           : cfmt_status_text(r->status, run->p));
+    }
+}
+
+void cfmt_run_fail(cfmt_run_t *run, apr_status_t rv, const char *fmt, ...)
+{
+    cfmt_result_t r = { .status = rv };
+    va_list ap;
+
+    va_start(ap, fmt);
+    r.detail = apr_pvsprintf(run->p, fmt, ap);
+    va_end(ap);
+    cfmt_run_note(run, &r);
+}
+
+static void call_done(void *baton, const cfmt_api_result_t *result)
+{
+    cfmt_ask_t *ask = baton;
+
+    ask->run->pending--;
+    if (!ask->tolerant) {
+        cfmt_run_note(ask->run, &result->r);
+    }
+    if (ask->done) {
+        ask->done(ask, result);
+    }
+}
+
+int cfmt_run_ask(cfmt_run_t *run, cfmt_api_call_t *call, const cfmt_ask_t *ask)
+{
+    cfmt_ask_t *mine = apr_pmemdup(run->p, ask, sizeof(*ask));
+    cfmt_result_t r = { .status = APR_SUCCESS };
+
+    if (cfmt_monotonic() > run->deadline) {
+        cfmt_run_fail(run, CFMT_ENET, "the answers took more than %d s together; the rest is asked "
+                      "next time", (int)apr_time_sec(ASK_FOR));
+        return 0;
+    }
+    mine->run = run;
+    call->baton = mine;
+    call->done = call_done;
+    if (cfmt_api_call(run->e->api, call, &r, run->p) != APR_SUCCESS) {
+        cfmt_run_note(run, &r);
+        return 0;
+    }
+    run->pending++;
+    return 1;
+}
+
+/* ---- what it concludes ----------------------------------------------------------------------- */
+
+typedef enum { WRITE_JOURNAL, WRITE_READING, WRITE_FACTS } write_e;
+
+typedef struct write_t {
+    write_e what;
+    const char *kind;    /* of the row or reading; name of facts */
+    const char *origin, *body, *tag, *id;
+    apr_time_t at;
+    const apr_table_t *facts;
+} write_t;
+
+typedef struct line_t {
+    cfmt_level_e level;
+    const char *text;
+} line_t;
+
+void cfmt_run_journal(cfmt_run_t *run, const char *kind, const char *origin, const char *body,
+                      const char *tag)
+{
+    APR_ARRAY_PUSH(run->writes, write_t) = (write_t){
+        .what = WRITE_JOURNAL, .kind = kind, .origin = origin, .body = body, .tag = tag
+    };
+}
+
+void cfmt_run_reading(cfmt_run_t *run, const char *kind, const char *id, apr_time_t at)
+{
+    APR_ARRAY_PUSH(run->writes, write_t) = (write_t){ .what = WRITE_READING, .kind = kind,
+                                                      .id = id, .at = at };
+}
+
+void cfmt_run_facts(cfmt_run_t *run, const char *name, const apr_table_t *facts)
+{
+    APR_ARRAY_PUSH(run->writes, write_t) = (write_t){ .what = WRITE_FACTS, .kind = name,
+                                                      .facts = facts };
+}
+
+void cfmt_run_tell(cfmt_run_t *run, cfmt_level_e level, const char *fmt, ...)
+{
+    line_t *line = apr_array_push(run->lines);
+    va_list ap;
+
+    va_start(ap, fmt);
+    line->level = level;
+    line->text = apr_pvsprintf(run->p, fmt, ap);
+    va_end(ap);
+}
+
+static apr_status_t write_one(const cfmt_run_t *run, const write_t *w, apr_pool_t *ptemp)
+{
+    cfmt_store_t *s = run->e->store;
+    cfmt_entry_t entry = { .kind = w->kind, .at = run->now, .origin = w->origin, .tag = w->tag,
+                           .body = w->body };
+
+    switch (w->what) {
+    case WRITE_JOURNAL:
+        entry.len = strlen(w->body);
+        return cfmt_journal_append(s, &entry);
+    case WRITE_READING:
+        return cfmt_reading_note(s, w->kind, w->id, w->at);
+    default:
+        return cfmt_sensed_save(s, w->kind, w->facts, run->now, ptemp);
+    }
+}
+
+/* ---- begin ----------------------------------------------------------------------------------- */
+
+static apr_interval_time_t interval_of(const cfmt_sense_t *job, const cfmt_engine_t *e)
+{
+    const char *text = e->conf.settings ? apr_table_get(e->conf.settings, "PollInterval") : NULL;
+    apr_interval_time_t d = apr_time_from_sec(60);
+
+    if (job->interval) {
+        return job->interval;
+    }
+    if (text) {
+        cfmt_duration_parse(&d, text);
+    }
+    return d;
+}
+
+static void make_run(state_t *st, const cfmt_sense_t *job, cfmt_engine_t *e, apr_time_t now,
+                     int fails)
+{
+    apr_pool_t *p;
+
+    apr_pool_create(&p, e->pool);
+    apr_pool_tag(p, "cfmt_run");
+    st->run = apr_pcalloc(p, sizeof(*st->run));
+    st->run->e = e;
+    st->run->job = job;
+    st->run->p = p;
+    st->run->now = now;
+    st->run->deadline = cfmt_monotonic() + ASK_FOR;
+    st->run->fails = fails;
+    st->run->writes = apr_array_make(p, 8, sizeof(write_t));
+    st->run->lines = apr_array_make(p, 2, sizeof(line_t));
+}
+
+static apr_status_t begin(state_t *st, const cfmt_sense_t *job, cfmt_engine_t *e)
+{
+    apr_time_t now = cfmt_clock_now(e->conf.clock);
+    int claimed = 0, fails = 0;
+    apr_status_t rv = cfmt_job_ensure(e->store, job->name, now);
+
+    if (rv == APR_SUCCESS && !st->begun) {
+        rv = cfmt_job_hurry(e->store, job->name, now);
+        st->begun = rv == APR_SUCCESS;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = cfmt_job_claim(e->store, job->name, e->owner, now,
+                        cfmt_clock_span(e->conf.clock, LEASE), &claimed, &fails);
+    }
+    if (rv == APR_SUCCESS && claimed) {
+        make_run(st, job, e, now, fails);
+    }
+    return rv;
+}
+
+/* ---- end ------------------------------------------------------------------------------------- */
+
+/* When an upstream says how long to wait, then so long; what was not asked costs nothing. */
+static apr_time_t due_after(const cfmt_run_t *run, apr_time_t now)
+{
+    apr_interval_time_t interval = interval_of(run->job, run->e), wait = RETRY;
+    apr_uint32_t seed = (apr_uint32_t)cfmt_digest64(run->job->name, strlen(run->job->name));
+    int i;
+
+    if (run->result.status == APR_SUCCESS) {
+        return cfmt_schedule_next(now, interval, interval, 0, run->job->jitter, seed);
+    }
+    if (run->result.retry_at > now) {
+        return run->result.retry_at;
+    }
+    for (i = 0; i < run->fails && wait < interval; i++) {
+        wait *= 2;
+    }
+    return now + (wait < interval ? wait : interval);
+}
+
+static void facts_of(apr_table_t *t, const cfmt_upstream_state_t *u, apr_pool_t *p)
+{
+    const cfmt_breaker_t *b = &u->breaker;
+
+    apr_table_setn(t, "breaker", cfmt_breaker_name(b->state));
+    apr_table_setn(t, "since", apr_psprintf(p, "%" APR_TIME_T_FMT, b->since));
+    apr_table_setn(t, "last_ok", apr_psprintf(p, "%" APR_TIME_T_FMT, b->last_ok));
+    apr_table_setn(t, "probe_at", apr_psprintf(p, "%" APR_TIME_T_FMT, b->probe_at));
+    apr_table_setn(t, "problem", b->fails ? cfmt_status_name(b->why) : "");
+    apr_table_setn(t, "detail", b->fails ? u->detail : "");
+    apr_table_setn(t, "left", apr_psprintf(p, "%.0f", u->left));
+    apr_table_setn(t, "quota", apr_psprintf(p, "%.0f", u->quota));
+    apr_table_setn(t, "blocked_until", apr_psprintf(p, "%" APR_TIME_T_FMT, u->blocked_until));
+    apr_table_setn(t, "skew", apr_psprintf(p, "%" APR_TIME_T_FMT, u->skew));
+}
+
+/* For health and cfmtctl, which are other processes. */
+static apr_status_t write_upstreams(cfmt_run_t *run, apr_time_t now, apr_pool_t *ptemp)
+{
+    cfmt_upstream_state_t u;
+    apr_status_t rv = APR_SUCCESS;
+    apr_table_t *t;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < CFMT_UPSTREAMS; i++) {
+        cfmt_api_state(run->e->api, (cfmt_upstream_e)i, &u);
+        t = apr_table_make(ptemp, 12);
+        facts_of(t, &u, ptemp);
+        rv = cfmt_sensed_save(run->e->store,
+                              apr_pstrcat(ptemp, "upstream ",
+                                          cfmt_upstream_name((cfmt_upstream_e)i), NULL),
+                              t, now, ptemp);
+    }
+    return rv;
+}
+
+/* *pto: how far it came. */
+static apr_status_t write_rows(cfmt_run_t *run, int *pto, apr_time_t now, apr_pool_t *ptemp)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i, n = run->writes->nelts;
+
+    for (i = run->written; rv == APR_SUCCESS && i < n && i - run->written < PIECE; i++) {
+        rv = write_one(run, &APR_ARRAY_IDX(run->writes, i, write_t), ptemp);
+    }
+    if (rv == APR_SUCCESS && i == n) {
+        rv = run->job->write ? run->job->write(run, ptemp) : APR_SUCCESS;
+    }
+    if (rv == APR_SUCCESS && i == n) {
+        rv = write_upstreams(run, now, ptemp);
+    }
+    *pto = i;
+    return rv;
+}
+
+static apr_status_t write_piece(cfmt_run_t *run, int *pmore, apr_time_t now, apr_pool_t *ptemp)
+{
+    cfmt_store_t *s = run->e->store;
+    apr_status_t rv = cfmt_store_begin(s, STEP_WAIT);
+    int to = 0;
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = write_rows(run, &to, now, ptemp);
+    if (rv != APR_SUCCESS) {
+        cfmt_store_rollback(s);
+        return rv;
+    }
+    rv = cfmt_store_commit(s);
+    if (rv == APR_SUCCESS) {
+        run->e->journaled |= to > run->written;
+        run->written = to;
+        *pmore = to < run->writes->nelts;
+    }
+    return rv;
+}
+
+static void tell(const cfmt_run_t *run)
+{
+    int i;
+
+    for (i = 0; i < run->lines->nelts; i++) {
+        const line_t *line = &APR_ARRAY_IDX(run->lines, i, line_t);
+
+        cfmt_log(run->e->conf.log, line->level, "%s", line->text);
+    }
+}
+
+static const char *result_text(const cfmt_run_t *run, apr_pool_t *p)
+{
+    const cfmt_result_t *r = &run->result;
+
+    if (r->status == APR_SUCCESS) {
+        return run->summary ? run->summary : "ok";
+    }
+    return apr_psprintf(p, "%s: %s", r->problem, r->detail);
+}
+
+/*
+ * One line when it changes, one an hour while it lasts. What was not asked because something else
+ * failed before is that one's line.
+ */
+static void report(state_t *st, const cfmt_run_t *run, apr_time_t now, apr_time_t due,
+                   apr_pool_t *p)
+{
+    const cfmt_result_t *r = &run->result;
+    const cfmt_log_t *log = run->e->conf.log;
+    const char *again = cfmt_duration_format(p, due - now - (due - now) % APR_USEC_PER_SEC);
+
+    if (r->status == APR_SUCCESS) {
+        if (st->trouble != APR_SUCCESS) {
+            cfmt_log(log, CFMT_LOG_NOTICE, CFMT_ID(0851) "job %s works again after %s",
+                     run->job->name, cfmt_duration_format(p, now - st->since));
+        }
+        st->trouble = APR_SUCCESS;
+        return;
+    }
+    if (r->status == CFMT_EBREAKER || (r->status == st->trouble && now >= st->told_at
+                                       && now - st->told_at < REPEAT)) {
+        return;
+    }
+    if (r->status == CFMT_EAUTH) {
+        cfmt_log(log, CFMT_LOG_ERR,
+                 CFMT_ID(0852) "job %s: Cloudflare refuses the token: %s; changed? put the new one "
+                               "into the file that CfmtApiToken names and reload Apache; tried "
+                               "again in %s",
+                 run->job->name, r->detail, again);
+    }
+    else {
+        cfmt_log(log, CFMT_LOG_WARNING,
+                 CFMT_ID(0850) "job %s failed (%s): %s; tried again in %s", run->job->name,
+                 r->problem, r->detail, again);
+    }
+    st->since = st->trouble == APR_SUCCESS ? now : st->since;
+    st->trouble = r->status;
+    st->told_at = now;
+}
+
+static cfmt_job_end_e end_of(const cfmt_result_t *r)
+{
+    return r->status == APR_SUCCESS     ? CFMT_JOB_OK
+           : r->status == CFMT_EBREAKER ? CFMT_JOB_UNASKED : CFMT_JOB_FAILED;
+}
+
+static apr_status_t finish(state_t *st, apr_pool_t *ptick)
+{
+    cfmt_run_t *run = st->run;
+    cfmt_engine_t *e = run->e;
+    apr_time_t now = cfmt_clock_now(e->conf.clock), due;
+    apr_status_t rv;
+    int more = 1;
+
+    while (more) { /* a busy store: the next round goes on where this one stopped */
+        rv = write_piece(run, &more, now, ptick);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    if (run->job->stored) {
+        run->job->stored(run);
+    }
+    due = due_after(run, now);
+    report(st, run, now, due, ptick);
+    tell(run);
+    rv = cfmt_job_done(e->store, run->job->name, e->owner, now, due,
+                       end_of(&run->result), result_text(run, ptick));
+    st->run = NULL;
+    apr_pool_destroy(run->p);
+    return rv;
+}
+
+/* ---- the round's part ------------------------------------------------------------------------ */
+
+static apr_status_t advance(state_t *st, const cfmt_sense_t *job, cfmt_engine_t *e,
+                            apr_pool_t *ptick)
+{
+    apr_status_t rv = st->run ? APR_SUCCESS : begin(st, job, e);
+
+    if (rv != APR_SUCCESS || !st->run || st->run->pending) {
+        return rv;
+    }
+    if (!st->run->over) {
+        job->next(st->run);
+        st->run->step++;
+        st->run->over = !st->run->pending;
+        if (st->run->over) {
+            job->conclude(st->run);
+        }
+    }
+    return st->run->over ? finish(st, ptick) : APR_SUCCESS;
+}
+
+apr_status_t cfmt_senses_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
+{
+    apr_status_t rv = APR_SUCCESS;
+    apr_time_t due;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < JOBS; i++) {
+        rv = advance(&e->senses->of[i], jobs[i], e, ptick);
+        if (rv == APR_SUCCESS && !e->senses->of[i].run) { /* a run's answers end the wait */
+            rv = cfmt_job_due(e->store, jobs[i]->name, &due);
+            *pdue = due && (!*pdue || due < *pdue) ? due : *pdue;
+        }
+    }
+    return rv;
+}

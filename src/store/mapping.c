@@ -1,0 +1,92 @@
+/*
+ * SQL of the projector's second task: open attacks get their prefixes computed anew when ours, or
+ * the rules that alerts name, have changed. What they map to is decided in src/engine.
+ */
+#include <string.h>
+
+#include "projection.h"
+#include "store_private.h"
+
+#define META_ROW "remap_row"
+#define META_AFTER "remap_after"
+
+apr_status_t cfmt_remap_load(cfmt_store_t *s, cfmt_remap_t *r)
+{
+    apr_status_t rv = cfmt_meta_int(s, META_ROW, 0, &r->row);
+
+    return rv == APR_SUCCESS ? cfmt_meta_int(s, META_AFTER, 0, &r->after) : rv;
+}
+
+apr_status_t cfmt_remap_save(cfmt_store_t *s, const cfmt_remap_t *r)
+{
+    apr_status_t rv = cfmt_meta_set_int(s, META_ROW, r->row);
+
+    return rv == APR_SUCCESS ? cfmt_meta_set_int(s, META_AFTER, r->after) : rv;
+}
+
+static apr_array_header_t *col_texts(sqlite3_stmt *st, int i, apr_pool_t *p)
+{
+    return cfmt_texts_parse((const char *)sqlite3_column_text(st, i), p);
+}
+
+/* The row keeps the smallest targets only; none of the others may lose its prefix. */
+static apr_status_t add_targets(cfmt_store_t *s, cfmt_place_t *place, apr_pool_t *p)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "SELECT DISTINCT target FROM event"
+                                   " WHERE attack = ?1 AND target IS NOT NULL");
+    apr_status_t rv;
+
+    cfmt_bind_text(st, 1, place->id);
+    while (cfmt_sql_row(s, st, &rv)) {
+        APR_ARRAY_PUSH(place->targets, const char *) = cfmt_col_text(st, 0, p);
+    }
+    return rv;
+}
+
+/* Numbers are in the order of making: attacks do not move while they are gone through. */
+static const char places_sql[] =
+    "SELECT number, id, targets, rules, alert_types, prefixes, target_missing, base IS NOT NULL,"
+    " targets_cut FROM attack WHERE state = 'open' AND scope = 'network' AND number > ?1"
+    " ORDER BY number LIMIT ?2";
+
+static int take_place(cfmt_place_t *place, sqlite3_stmt *st, apr_pool_t *p)
+{
+    place->number = cfmt_col_int(st, 0);
+    place->id = cfmt_col_text(st, 1, p);
+    place->targets = col_texts(st, 2, p);
+    place->rules = col_texts(st, 3, p);
+    place->alert_types = col_texts(st, 4, p);
+    place->prefixes = col_texts(st, 5, p);
+    place->target_missing = (int)cfmt_col_int(st, 6);
+    place->pruned = (int)cfmt_col_int(st, 7);
+    return (int)cfmt_col_int(st, 8);
+}
+
+apr_status_t cfmt_places_load(cfmt_store_t *s, apr_int64_t after, int limit,
+                              apr_array_header_t **prows, apr_pool_t *p)
+{
+    sqlite3_stmt *st = cfmt_sql(s, places_sql);
+    apr_status_t rv, targets = APR_SUCCESS;
+
+    *prows = apr_array_make(p, 16, sizeof(cfmt_place_t));
+    cfmt_bind_int(st, 1, after);
+    cfmt_bind_int(st, 2, limit);
+    while (cfmt_sql_row(s, st, &rv)) {
+        cfmt_place_t *place = apr_array_push(*prows);
+
+        if (take_place(place, st, p) && targets == APR_SUCCESS) {
+            targets = add_targets(s, place, p);
+        }
+    }
+    return rv == APR_SUCCESS ? targets : rv;
+}
+
+apr_status_t cfmt_place_save(cfmt_store_t *s, const char *id, const apr_array_header_t *prefixes,
+                             apr_pool_t *ptemp)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "UPDATE attack SET prefixes = ?2 WHERE id = ?1");
+
+    cfmt_bind_text(st, 1, id);
+    cfmt_bind_text(st, 2, cfmt_texts_format(prefixes, ptemp));
+    return cfmt_sql_run(s, st);
+}
