@@ -61,8 +61,9 @@ class Filler:
 
     def key_kind(self, which):
         """The model's keys are an attack id and a correlation id, in this order."""
-        kinds = [r[0] for r in self.db.execute("SELECT kind FROM attack_key WHERE attack = ? ORDER BY kind",
-                                               (self.event["attack"],))]
+        kinds = [r[0] for r in self.db.execute(
+            "SELECT kind FROM attack_key WHERE attack = (SELECT number FROM attack WHERE id = ?)"
+            " ORDER BY kind", (self.event["attack"],))]
         assert len(kinds) == 2
         return kinds[0 if which == "ATTACK" else 1]
 
@@ -78,13 +79,13 @@ class Filler:
         attack = self.event["attack"]
         self.clone("event", "t.id = ?", [self.event["id"]], "s.id", id="s.id", at="s.at", ts="s.ts",
                    digest="s.digest", attack_id="s.name", correlation_id="s.name", attack="s.attack")
-        self.clone("attack", "t.id = ?", [attack], "s.attack", id="s.attack", state="'ended'",
+        self.clone("attack", "t.id = ?", [attack], "s.id", number="s.id", id="s.attack", state="'ended'",
                    ended_by="'end'", started_at="s.ts", episode_at="s.ts", last_at="s.ts",
                    ended_at="s.ts")
         for which in ("ATTACK", "CORRELATION"):
             kind = self.key_kind(which)
-            self.clone("attack_key", "t.attack = ? AND t.kind = ?", [attack, kind], "s.name",
-                       value="s.name", attack="s.attack",
+            self.clone("attack_key", "t.attack = (SELECT number FROM attack WHERE id = ?) AND t.kind = ?",
+                       [attack, kind], "s.id", value="s.name", attack="s.id",
                        id="s.attack" if which == "ATTACK" else f"key_id({kind}, t.account, s.name)")
         self.db.execute("UPDATE meta SET value = (SELECT max(id) FROM journal) WHERE name = 'cursor'")
 
