@@ -162,6 +162,8 @@ typedef struct cfmt_breaker_t {
 
 /* 0: a call may be made (HALF: the one probe, now under way). Else when to ask again. */
 apr_time_t cfmt_breaker_allow(cfmt_breaker_t *b, apr_time_t now);
+/* A probe that showed nothing: the next call is one, and the pauses stay as long as they were. */
+void cfmt_breaker_pass(cfmt_breaker_t *b, apr_time_t now);
 /* How a call ended. CFMT_ELIMIT, EREFUSED: the upstream lives. */
 void cfmt_breaker_note(cfmt_breaker_t *b, apr_status_t rv, apr_time_t now);
 

@@ -61,6 +61,11 @@ typedef struct cfmt_engine_t cfmt_engine_t;
 
 /* State between rounds (store handle, caches); everything in it can be rebuilt. Dies with p. */
 cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p);
+/*
+ * Before its pool goes and while we still lead: the next leader need not wait until the claims of
+ * what is under way expire. A few ms, 250 ms beside a busy store.
+ */
+void cfmt_engine_end(cfmt_engine_t *e);
 /* How long the thread may rest after a round. */
 typedef struct cfmt_rest_t {
     apr_time_t until; /* the next round is due */

@@ -48,11 +48,19 @@ typedef struct cfmt_attack_t {
     apr_int64_t events;
     apr_array_header_t *targets;  /* const char *, sorted, distinct */
     int targets_cut;              /* there were more than CFMT_ATTACK_TARGETS_MAX */
-    int target_missing; /* a network event, not an END, without a readable target was among them */
+    /* network events, not an END, without a readable target were among them: */
+    int target_missing;           /* one that may be about anything */
+    int rule_only;                /* one that cfmt_event_by_rule is about */
     apr_array_header_t *vectors, *protocols, *rules,
         *alert_types;                    /* const char *, sorted, distinct */
     double peak_pps, peak_bps, peak_rps; /* < 0 = never said */
 } cfmt_attack_t;
+
+/*
+ * It says where only by the name of a monitoring rule: it hits what that watches. An END need not
+ * say where.
+ */
+int cfmt_event_by_rule(const cfmt_event_t *e);
 
 /*
  * Canonical order of the events of one attack: ts, then END after START, then digest, then id. The

@@ -325,6 +325,8 @@ apr_status_t cfmt_events_upto(cfmt_store_t *s, apr_array_header_t *events, apr_i
 typedef struct cfmt_attack_stored_t {
     cfmt_attack_t a;
     apr_array_header_t *prefixes; /* const char *, sorted, distinct */
+    apr_array_header_t *kept;     /* prefixes that pruned targets hit which base does not keep */
+    int rule_unknown;             /* rule_only, and a rule that it names is not known */
     const char *base;             /* cfmt_attack_encode of the pruned part; NULL = nothing pruned */
 } cfmt_attack_stored_t;
 
@@ -448,7 +450,8 @@ apr_status_t cfmt_query_events(cfmt_store_t *s, apr_int64_t after, int limit,
  */
 typedef struct cfmt_attack_row_t {
     const char *id, *state, *scope, *account, *ended_by;
-    apr_int64_t ours, episodes, events, targets_cut, target_missing;
+    apr_int64_t ours, episodes, events, targets_cut;
+    apr_int64_t target_missing; /* it may be about any prefix: target_missing or rule_unknown */
     apr_time_t started_at, episode_at, ended_at, last_at;
     apr_array_header_t *targets, *prefixes, *vectors, *protocols, *rules, *alert_types;
     apr_array_header_t *attack_ids, *correlation_ids;

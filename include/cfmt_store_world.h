@@ -145,17 +145,17 @@ apr_status_t cfmt_remap_save(cfmt_store_t *s, const cfmt_remap_t *r);
 typedef struct cfmt_place_t {
     apr_int64_t number;
     const char *id;
-    apr_array_header_t *targets;           /* const char *; those of stored events, too, when cut */
-    apr_array_header_t *rules, *alert_types, *prefixes; /* const char * */
-    int target_missing;
-    int pruned;                            /* has a base */
+    apr_array_header_t *targets;          /* const char *; those of stored events, too, when cut */
+    apr_array_header_t *rules, *prefixes; /* const char * */
+    apr_array_header_t *kept;             /* const char *; as in cfmt_attack_stored_t */
+    int targets_cut, rule_only, rule_unknown; /* as there and in cfmt_attack_t */
+    int pruned;                           /* has a base */
 } cfmt_place_t;
 
 /* Open network attacks with number > after in its order; array of cfmt_place_t in p. */
 apr_status_t cfmt_places_load(cfmt_store_t *s, apr_int64_t after, int limit,
                               apr_array_header_t **prows, apr_pool_t *p);
-/* Its prefixes (const char *, sorted), inside the caller's transaction. */
-apr_status_t cfmt_place_save(cfmt_store_t *s, const char *id, const apr_array_header_t *prefixes,
-                             apr_pool_t *ptemp);
+/* Its prefixes (const char *, sorted) and rule_unknown, inside the caller's transaction. */
+apr_status_t cfmt_place_save(cfmt_store_t *s, const cfmt_place_t *place, apr_pool_t *ptemp);
 
 #endif

@@ -266,6 +266,15 @@ static void judge_rest(cfmt_api_result_t *result, const cfmt_answer_t *a, apr_po
     }
 }
 
+/* An account that the token does not reach may also be left out without a word. */
+static int lacks_account(const cfmt_json_t *envelope)
+{
+    const cfmt_json_t *accounts = cfmt_json_get(
+        cfmt_json_get(cfmt_json_get(envelope, "data"), "viewer"), "accounts");
+
+    return accounts && accounts->type == CFMT_JSON_ARRAY && !accounts->child;
+}
+
 static void judge_graphql(cfmt_api_result_t *result, const cfmt_answer_t *a, apr_pool_t *p)
 {
     const cfmt_json_t *errors = cfmt_json_get(a->envelope, "errors");
@@ -276,6 +285,9 @@ static void judge_graphql(cfmt_api_result_t *result, const cfmt_answer_t *a, apr
     else if ((errors && errors->type != CFMT_JSON_NULL && errors->type != CFMT_JSON_ARRAY)
              || !is_type(a->envelope, "data", CFMT_JSON_OBJECT)) {
         conclude(result, a, CFMT_EANSWER, "an answer without data", NULL, p);
+    }
+    else if (lacks_account(a->envelope)) {
+        conclude(result, a, CFMT_EANSWER, "an answer without the account", NULL, p);
     }
     else {
         cfmt_result_set(&result->r, p, APR_SUCCESS, "%s", "");

@@ -196,9 +196,20 @@ static apr_interval_time_t skew_of(apr_time_t started, apr_time_t now, apr_time_
 }
 
 /*
+ * A user's token and an account's are verified at different places, and each place refuses the
+ * other's though it is good (README 2.1).
+ */
+static int shows_nothing(const call_t *c, apr_status_t rv)
+{
+    const char *path = c->call.path ? c->call.path : "";
+    apr_size_t len = strlen(path), tail = strlen("/tokens/verify");
+
+    return rv == CFMT_EAUTH && len > tail && !strcmp(path + len - tail, "/tokens/verify");
+}
+
+/*
  * What the breaker is to think. Of the token: a refusal of one operation (403) while others succeed
- * is a permission that it lacks, and an account's token is refused at the user's own path though it
- * is good (README 2.1). Of the upstream: it lives when we do not like its rows.
+ * is a permission that it lacks. Of the upstream: it lives when we do not like its rows.
  */
 static apr_status_t seen_by_breaker(const call_t *c, const upstream_t *up, apr_status_t rv,
                                     int code, apr_time_t now)
@@ -206,9 +217,6 @@ static apr_status_t seen_by_breaker(const call_t *c, const upstream_t *up, apr_s
     int shown = up->breaker.last_ok && now - up->breaker.last_ok < TOKEN_SHOWN;
 
     if (rv == CFMT_EAUTH && code != 401 && shown) {
-        return CFMT_EREFUSED;
-    }
-    if (rv == CFMT_EAUTH && c->call.path && !strcmp(c->call.path, "/user/tokens/verify")) {
         return CFMT_EREFUSED;
     }
     /* Without a token it proves nothing of it. */
@@ -239,14 +247,19 @@ static void heed(call_t *c, upstream_t *up, cfmt_api_result_t *result,
     int limit = rv == CFMT_ELIMIT;
     apr_interval_time_t wait = http->retry_after < 0 && limit ? CFMT_REFUSED_FOR
                                                               : http->retry_after;
+    /* A 429 is obeyed; a failure that asks for a day must not keep us blind for one. */
+    apr_interval_time_t most = limit ? CFMT_WAIT_MAX : CFMT_REFUSED_FOR;
 
     cfmt_budget_heed(&up->budget, http->ratelimit, http->ratelimit_policy, http->retry_after,
                      limit && !is_change(c), now);
-    if (!passes_by(up, &c->call)) {
+    if (shows_nothing(c, rv)) {
+        cfmt_breaker_pass(&up->breaker, now);
+    }
+    else if (!passes_by(up, &c->call)) {
         cfmt_breaker_note(&up->breaker, seen_by_breaker(c, up, rv, result->code, now), now);
     }
     if (rv != APR_SUCCESS && wait >= 0) {
-        result->r.retry_at = now + (wait < CFMT_WAIT_MAX ? wait : CFMT_WAIT_MAX);
+        result->r.retry_at = now + (wait < most ? wait : most);
     }
     if (up->breaker.probe_at > result->r.retry_at) {
         result->r.retry_at = up->breaker.probe_at;

@@ -69,6 +69,14 @@ static void open_up(cfmt_breaker_t *b, apr_time_t now)
     b->probe_at = now + (pause < most ? pause : most);
 }
 
+void cfmt_breaker_pass(cfmt_breaker_t *b, apr_time_t now)
+{
+    if (b->state == CFMT_BREAKER_HALF) {
+        enter(b, CFMT_BREAKER_OPEN, now);
+        b->probe_at = now;
+    }
+}
+
 void cfmt_breaker_note(cfmt_breaker_t *b, apr_status_t rv, apr_time_t now)
 {
     follow_clock(b, now);

@@ -29,6 +29,13 @@ static int on_socket(void *baton, curl_socket_t fd, curlsocktype purpose)
     return CURL_SOCKOPT_OK;
 }
 
+/* As libcurl makes them, but CGI programs and others that httpd starts do not inherit it. */
+static curl_socket_t make_socket(void *baton, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    (void)baton, (void)purpose;
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
 static int set_safety(transfer_t *t)
 {
     const cfmt_http_conf_t *conf = &t->h->conf;
@@ -62,6 +69,7 @@ static int set_connection(transfer_t *t)
     SET(rc, t, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     SET(rc, t, CURLOPT_PIPEWAIT, 0L); /* a connection that comes slowly holds up only its own */
     SET(rc, t, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, 200L);
+    SET(rc, t, CURLOPT_OPENSOCKETFUNCTION, make_socket);
     SET(rc, t, CURLOPT_SOCKOPTFUNCTION, on_socket);
 #if LIBCURL_VERSION_NUM >= 0x075000
     SET(rc, t, CURLOPT_MAXLIFETIME_CONN, 600L); /* a moved service is found again */

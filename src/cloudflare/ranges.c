@@ -10,6 +10,7 @@
 
 #define V4_LEAST 5
 #define V6_LEAST 2
+#define MOST 500 /* some 22 are real; many small ones could be the whole Internet */
 #define V4_SHORTEST 8
 #define V6_SHORTEST 20
 
@@ -83,6 +84,9 @@ static const char *judge_count(const cfmt_ranges_t *g, apr_pool_t *p)
     }
     if (g->cidrs->nelts - v4 < V6_LEAST) {
         return apr_psprintf(p, "only %d IPv6 ranges", g->cidrs->nelts - v4);
+    }
+    if (g->cidrs->nelts > MOST) {
+        return apr_psprintf(p, "as many as %d ranges", g->cidrs->nelts);
     }
     return NULL;
 }

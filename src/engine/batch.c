@@ -113,6 +113,28 @@ static apr_status_t find_group(cfmt_batch_t *b, cfmt_group_t **pg, const cfmt_at
     return rv;
 }
 
+/*
+ * An attack from a snapshot came with all that rows up to mapped_to say of its place. Asked of the
+ * store: in this batch it may be joined to one that the snapshot knew nothing of.
+ */
+static apr_status_t look_placed(cfmt_batch_t *b, cfmt_item_t *item, const cfmt_attack_key_t *k)
+{
+    cfmt_attack_stored_t row;
+    const char *attack;
+    apr_status_t rv;
+
+    if (item->e.id > b->mapped_to) {
+        return APR_SUCCESS;
+    }
+    rv = cfmt_key_find(b->s, k, &attack, b->p);
+    if (rv != APR_SUCCESS || !attack) {
+        return rv;
+    }
+    rv = cfmt_attack_load(b->s, &row, attack, b->p);
+    item->placed = rv == APR_SUCCESS && row.base;
+    return rv;
+}
+
 static apr_status_t add_to_attack(cfmt_batch_t *b, cfmt_item_t *item)
 {
     cfmt_attack_key_t keys[CFMT_ATTACK_KEYS_MAX];
@@ -124,6 +146,9 @@ static apr_status_t add_to_attack(cfmt_batch_t *b, cfmt_item_t *item)
 
     named.account = item->account;
     n = cfmt_attack_keys(keys, &named, b->p);
+    if (n && (rv = look_placed(b, item, &keys[0])) != APR_SUCCESS) {
+        return rv;
+    }
     for (i = 0; i < n; i++) {
         text[i] = key_text(&keys[i], b->p);
         rv = find_group(b, &found[i], &keys[i], text[i]);
@@ -383,22 +408,29 @@ static apr_status_t choose_id(cfmt_batch_t *b, const cfmt_group_t *g, const char
     return APR_SUCCESS;
 }
 
-/* Adds stored attack id to g's row: prefixes, and its pruned part to *base. */
+static void add_texts(apr_array_header_t *set, const apr_array_header_t *more, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; more && i < more->nelts; i++) {
+        cfmt_texts_add(set, APR_ARRAY_IDX(more, i, const char *), PREFIXES_MAX, p);
+    }
+}
+
+/* Adds stored attack id to g's row: its place, and its pruned part to *base. */
 static apr_status_t take_stored(cfmt_batch_t *b, cfmt_group_t *g, const char *id,
                                 cfmt_attack_t *base)
 {
     cfmt_attack_stored_t row;
     cfmt_attack_t pruned;
     apr_status_t rv = cfmt_attack_load(b->s, &row, id, b->p);
-    int i;
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    for (i = 0; i < row.prefixes->nelts; i++) {
-        cfmt_texts_add(g->row.prefixes, APR_ARRAY_IDX(row.prefixes, i, const char *), PREFIXES_MAX,
-                       b->p);
-    }
+    add_texts(g->row.prefixes, row.prefixes, b->p);
+    add_texts(g->row.kept, row.kept, b->p);
+    g->row.rule_unknown |= row.rule_unknown;
     if (row.base) {
         rv = cfmt_attack_decode(&pruned, id, row.base, b->p);
         if (rv != APR_SUCCESS) {
@@ -426,18 +458,16 @@ static apr_status_t refold(cfmt_batch_t *b, cfmt_group_t *g, const cfmt_attack_t
     return rv;
 }
 
-/* An attack from a snapshot came with all that rows up to mapped_to made of its prefixes. */
-static void take_prefixes(const cfmt_batch_t *b, cfmt_group_t *g, apr_pool_t *p)
+static void take_places(cfmt_batch_t *b, cfmt_group_t *g)
 {
-    int i, k;
+    int i;
 
     for (i = 0; i < g->items->nelts; i++) {
         const cfmt_item_t *item = APR_ARRAY_IDX(g->items, i, cfmt_item_t *);
-        const apr_array_header_t *hits =
-            g->row.base && item->e.id <= b->mapped_to ? NULL : item->hits;
 
-        for (k = 0; hits && k < hits->nelts; k++) {
-            cfmt_texts_add(g->row.prefixes, APR_ARRAY_IDX(hits, k, const char *), PREFIXES_MAX, p);
+        if (!item->placed) {
+            g->row.rule_unknown |= item->rule_unknown;
+            add_texts(g->row.prefixes, item->hits, b->p);
         }
     }
 }
@@ -459,6 +489,7 @@ static apr_status_t fold_group(cfmt_batch_t *b, cfmt_group_t *g)
 
     cfmt_attack_init(&base, id, b->p);
     g->row.prefixes = apr_array_make(b->p, 2, sizeof(const char *));
+    g->row.kept = apr_array_make(b->p, 1, sizeof(const char *));
     for (i = 0; rv == APR_SUCCESS && i < g->ids->nelts; i++) {
         rv = take_stored(b, g, APR_ARRAY_IDX(g->ids, i, const char *), &base);
     }
@@ -472,7 +503,7 @@ static apr_status_t fold_group(cfmt_batch_t *b, cfmt_group_t *g)
         cfmt_attack_step(&g->row.a, APR_ARRAY_IDX(events, i, const cfmt_event_t *), b->p);
     }
     g->row.a.id = id;
-    take_prefixes(b, g, b->p);
+    take_places(b, g);
     return rv;
 }
 

@@ -14,6 +14,8 @@ typedef struct cfmt_item_t {
     cfmt_event_t e;
     const char *account;      /* for its keys: e.account, else the account in force; NULL = none */
     apr_array_header_t *hits; /* const char *: our prefixes that it hits; NULL = none */
+    int rule_unknown;         /* what it hits is a rule's, and none of that name is known */
+    int placed;               /* its attack came from a snapshot, with what it hits */
     apr_int64_t first;        /* it repeats this event; 0 = it is new */
     int stored;
     struct cfmt_group_t *group; /* its attack; NULL = none. Follow with the root. */

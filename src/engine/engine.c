@@ -67,6 +67,13 @@ cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
     return e;
 }
 
+void cfmt_engine_end(cfmt_engine_t *e)
+{
+    if (e->store && e->senses) {
+        cfmt_senses_end(e);
+    }
+}
+
 /* ---- the store ------------------------------------------------------------------------------- */
 
 static void close_store(cfmt_engine_t *e)
@@ -334,7 +341,9 @@ void cfmt_engine_wait(cfmt_engine_t *e, struct pollfd *fds, int nfds, apr_interv
         (void)poll(fds, (nfds_t)nfds, timeout <= 0 ? 0 : (int)((timeout + 999) / 1000));
         return;
     }
-    cfmt_http_poll(cfmt_api_http(e->api), fds, nfds, timeout, &ended);
+    if (cfmt_http_poll(cfmt_api_http(e->api), fds, nfds, timeout, &ended) != APR_SUCCESS) {
+        (void)poll(fds, (nfds_t)nfds, 100); /* libcurl fails at once: at least we do not spin */
+    }
     e->answered |= ended > 0;
 }
 

@@ -42,6 +42,11 @@ apr_status_t cfmt_jobs_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick
 
 cfmt_senses_t *cfmt_senses_create(apr_pool_t *p);
 /*
+ * Gives the claims of runs under way back, as far as the store can be had. The runs themselves die
+ * with the engine.
+ */
+void cfmt_senses_end(cfmt_engine_t *e);
+/*
  * The same for the jobs that ask Cloudflare: goes on with runs whose answers are there, begins
  * those that are due. *pdue becomes earlier where one of them is due before it.
  */

@@ -32,6 +32,7 @@ struct cfmt_projector_t {
     conf_t conf;
     cfmt_world_t world;
     apr_int64_t conf_cursor; /* conf and world are in force at this cursor; < 0 = not loaded */
+    apr_int64_t conf_pruned; /* and the journal was pruned up to there: what is gone went, too */
     int rows;               /* of a step: fewer after one that held the lock for too long */
 };
 
@@ -125,7 +126,12 @@ static void conf_of_row(conf_t *c, const cfmt_journal_row_t *row, apr_pool_t *p)
     conf_read(c, t, p);
 }
 
-static apr_status_t conf_load(cfmt_projector_t *pr, cfmt_store_t *s, apr_int64_t cursor)
+static int is_loaded(const cfmt_projector_t *pr, const position_t *at)
+{
+    return pr->conf_cursor == at->cursor && pr->conf_pruned == at->pruned;
+}
+
+static apr_status_t conf_load(cfmt_projector_t *pr, cfmt_store_t *s, const position_t *at)
 {
     apr_array_header_t *rows;
     apr_int64_t id;
@@ -141,7 +147,8 @@ static apr_status_t conf_load(cfmt_projector_t *pr, cfmt_store_t *s, apr_int64_t
                     pr->pconf);
         rv = cfmt_world_load(&pr->world, s, pr->conf.prefixes, pr->pconf);
     }
-    pr->conf_cursor = rv == APR_SUCCESS ? cursor : -1;
+    pr->conf_cursor = rv == APR_SUCCESS ? at->cursor : -1;
+    pr->conf_pruned = at->pruned;
     return rv;
 }
 
@@ -174,7 +181,7 @@ static apr_status_t add_event(step_t *st, cfmt_item_t *item, const cfmt_journal_
     e->at = row->at;
     item->account = e->account && *e->account ? e->account
                                               : st->conf.account; /* a missing account is ours */
-    item->hits = cfmt_world_hits(&st->pr->world, e, st->p);
+    item->hits = cfmt_world_hits(&st->pr->world, e, &item->rule_unknown, st->p);
     return cfmt_batch_add(&st->batch, item);
 }
 
@@ -365,8 +372,8 @@ static apr_status_t begin_step(step_t *st)
     if (rv == APR_SUCCESS) {
         rv = cfmt_meta_int(st->s, CFMT_META_LAST_DELIVERY, 0, &st->last_delivery);
     }
-    if (rv == APR_SUCCESS && st->pr->conf_cursor != st->at.cursor) {
-        rv = conf_load(st->pr, st->s, st->at.cursor);
+    if (rv == APR_SUCCESS && !is_loaded(st->pr, &st->at)) {
+        rv = conf_load(st->pr, st->s, &st->at);
     }
     st->conf = st->pr->conf;
     st->head = st->at.cursor;

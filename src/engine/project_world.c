@@ -8,8 +8,6 @@
 
 #include "project_world.h"
 
-/* Alerts of this type need not name an address: the rule they name stands for its prefixes. */
-#define RULE_ALERT "fbm_volumetric_attack"
 /* The set cannot grow beyond what is configured and listed. */
 #define HITS_MAX 100000
 
@@ -206,12 +204,12 @@ static void add_hits(apr_array_header_t *set, const cfmt_world_t *w, const cfmt_
     }
 }
 
-/* Several rules may have the name: all of them are meant. */
-static void add_rule_hits(apr_array_header_t *set, const cfmt_world_t *w, const char *name,
-                          apr_pool_t *p)
+/* Several rules may have the name: all of them are meant. 0: none has, or it watches nothing. */
+static int add_rule_hits(apr_array_header_t *set, const cfmt_world_t *w, const char *name,
+                         apr_pool_t *p)
 {
     apr_hash_index_t *hi;
-    int i;
+    int i, known = 0;
 
     for (hi = apr_hash_first(p, w->rules); hi; hi = apr_hash_next(hi)) {
         const cfmt_rule_row_t *row = apr_hash_this_val(hi);
@@ -219,69 +217,92 @@ static void add_rule_hits(apr_array_header_t *set, const cfmt_world_t *w, const 
         for (i = 0; !row->gone && !strcmp(row->rule.name, name) && i < row->rule.prefixes->nelts;
              i++) {
             add_hits(set, w, &APR_ARRAY_IDX(row->rule.prefixes, i, cfmt_cidr_t), p);
+            known = 1;
         }
     }
+    return known;
 }
 
-apr_array_header_t *cfmt_world_hits(const cfmt_world_t *w, const cfmt_event_t *e, apr_pool_t *p)
+apr_array_header_t *cfmt_world_hits(const cfmt_world_t *w, const cfmt_event_t *e, int *punknown,
+                                    apr_pool_t *p)
 {
     apr_array_header_t *set;
 
-    if (e->effect != CFMT_EFFECT_NETWORK || !w->ours->nelts) {
+    *punknown = 0;
+    if (e->effect != CFMT_EFFECT_NETWORK) {
         return NULL;
     }
     set = apr_array_make(p, 2, sizeof(const char *));
     if (e->target_cidr.family) {
         add_hits(set, w, &e->target_cidr, p);
     }
-    else if (e->rule && e->alert_type && !strcmp(e->alert_type, RULE_ALERT)) {
-        add_rule_hits(set, w, e->rule, p);
+    else if (cfmt_event_by_rule(e)) {
+        *punknown = !add_rule_hits(set, w, e->rule, p);
     }
     return set;
 }
 
 /* ---- open attacks, anew ---------------------------------------------------------------------- */
 
-static int holds(const apr_array_header_t *set, const char *text)
+/* All that may be hit by something that hit this prefix of before: never less. */
+static void add_within(apr_array_header_t *set, const cfmt_world_t *w, const cfmt_cidr_t *before,
+                       apr_pool_t *p)
 {
     int i;
 
-    for (i = 0; i < set->nelts && strcmp(APR_ARRAY_IDX(set, i, const char *), text); i++) {
+    add_hits(set, w, before, p);
+    for (i = 0; i < w->ours->nelts; i++) {
+        const cfmt_cidr_t *c = &APR_ARRAY_IDX(w->ours, i, cfmt_prefix_t).cidr;
+
+        if (cfmt_cidr_contains(before, c)) {
+            cfmt_texts_add(set, cfmt_cidr_format(p, c), HITS_MAX, p);
+        }
     }
-    return i < set->nelts;
 }
 
-/*
- * From what the attack's row says. It does not tell which of its alerts lacked a target, so all its
- * rules count once one did: it may hit more than its events say, never less.
- */
-static apr_array_header_t *place_hits(const cfmt_world_t *w, const cfmt_place_t *place,
-                                      apr_pool_t *p)
+typedef void add_one(apr_array_header_t *set, const cfmt_world_t *w, const cfmt_cidr_t *cidr,
+                     apr_pool_t *p);
+
+static void add_each(apr_array_header_t *set, const cfmt_world_t *w,
+                     const apr_array_header_t *texts, add_one *one, apr_pool_t *p)
 {
-    apr_array_header_t *set = apr_array_make(p, 2, sizeof(const char *));
     cfmt_cidr_t c;
     int i;
 
-    for (i = 0; i < place->targets->nelts; i++) {
-        if (cfmt_cidr_parse(&c, NULL, APR_ARRAY_IDX(place->targets, i, const char *))
-            == APR_SUCCESS) {
-            add_hits(set, w, &c, p);
+    for (i = 0; i < texts->nelts; i++) {
+        if (cfmt_cidr_parse(&c, NULL, APR_ARRAY_IDX(texts, i, const char *)) == APR_SUCCESS) {
+            one(set, w, &c, p);
         }
     }
-    if (place->target_missing && holds(place->alert_types, RULE_ALERT)) {
-        for (i = 0; i < place->rules->nelts; i++) {
-            add_rule_hits(set, w, APR_ARRAY_IDX(place->rules, i, const char *), p);
-        }
-    }
-    return set;
 }
 
-static int same_set(const apr_array_header_t *a, const apr_array_header_t *b)
+/*
+ * From what the attack's row says; it may hit more than its events say, never less. The row does
+ * not tell which of its alerts lacked a target, so all its rules count once one did, and as many as
+ * it keeps may be too few. Of some pruned targets only the prefixes of then are left.
+ */
+static void place_again(cfmt_place_t *place, const cfmt_world_t *w, apr_pool_t *p)
 {
-    int i, same = a->nelts == b->nelts;
+    apr_array_header_t *set = apr_array_make(p, 2, sizeof(const char *));
+    int i;
 
-    for (i = 0; same && i < a->nelts; i++) {
-        same = !strcmp(APR_ARRAY_IDX(a, i, const char *), APR_ARRAY_IDX(b, i, const char *));
+    add_each(set, w, place->targets, add_hits, p);
+    add_each(set, w, place->kept, add_within, p);
+    place->prefixes = set;
+    place->rule_unknown = place->rule_only && place->rules->nelts >= CFMT_ATTACK_TEXTS_MAX;
+    for (i = 0; place->rule_only && i < place->rules->nelts; i++) {
+        place->rule_unknown |= !add_rule_hits(set, w, APR_ARRAY_IDX(place->rules, i, const char *),
+                                              p);
+    }
+}
+
+static int same_place(const cfmt_place_t *a, const cfmt_place_t *b)
+{
+    const apr_array_header_t *x = a->prefixes, *y = b->prefixes;
+    int i, same = a->rule_unknown == b->rule_unknown && x->nelts == y->nelts;
+
+    for (i = 0; same && i < x->nelts; i++) {
+        same = !strcmp(APR_ARRAY_IDX(x, i, const char *), APR_ARRAY_IDX(y, i, const char *));
     }
     return same;
 }
@@ -298,12 +319,15 @@ apr_status_t cfmt_world_remap(cfmt_remapping_t *m, const cfmt_world_t *w, cfmt_s
     m->done = places->nelts;
     m->next = *from;
     for (i = 0; rv == APR_SUCCESS && i < places->nelts; i++) {
-        cfmt_place_t place = APR_ARRAY_IDX(places, i, cfmt_place_t);
-        apr_array_header_t *hits = place_hits(w, &place, p);
+        const cfmt_place_t *before = &APR_ARRAY_IDX(places, i, cfmt_place_t);
+        cfmt_place_t place = *before;
 
         m->next.after = place.number;
-        if (!(place.pruned && from->row <= mapped) && !same_set(hits, place.prefixes)) {
-            place.prefixes = hits;
+        if (place.pruned && from->row <= mapped) {
+            continue;
+        }
+        place_again(&place, w, p);
+        if (!same_place(&place, before)) {
             APR_ARRAY_PUSH(m->changed, cfmt_place_t) = place;
         }
     }
@@ -319,9 +343,7 @@ apr_status_t cfmt_world_remap_write(const cfmt_remapping_t *m, cfmt_store_t *s, 
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < m->changed->nelts; i++) {
-        const cfmt_place_t *place = &APR_ARRAY_IDX(m->changed, i, cfmt_place_t);
-
-        rv = cfmt_place_save(s, place->id, place->prefixes, p);
+        rv = cfmt_place_save(s, &APR_ARRAY_IDX(m->changed, i, cfmt_place_t), p);
     }
     return rv;
 }

@@ -29,8 +29,12 @@ apr_status_t cfmt_world_take(cfmt_world_t *w, const cfmt_journal_row_t *row, int
 /* Writes what was taken, in the caller's transaction. */
 apr_status_t cfmt_world_write(const cfmt_world_t *w, cfmt_store_t *s);
 
-/* Which of our prefixes an event hits: set of const char *; NULL = none. */
-apr_array_header_t *cfmt_world_hits(const cfmt_world_t *w, const cfmt_event_t *e, apr_pool_t *p);
+/*
+ * Which of our prefixes an event hits: set of const char *; NULL = none. *punknown: it hits those
+ * of a rule, and no rule of that name is known.
+ */
+apr_array_header_t *cfmt_world_hits(const cfmt_world_t *w, const cfmt_event_t *e, int *punknown,
+                                    apr_pool_t *p);
 
 /* One step through the open attacks. */
 typedef struct cfmt_remapping_t {

@@ -103,6 +103,7 @@ static apr_interval_time_t at_most(apr_interval_time_t t, apr_interval_time_t li
 static void resign(cfmt_runner_t *r)
 {
     if (r->leader) {
+        cfmt_engine_end(r->engine);
         cfmt_leader_release(r->leader);
         r->leader = NULL;
         r->engine = NULL;

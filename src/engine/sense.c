@@ -15,6 +15,9 @@
 #define REPEAT apr_time_from_sec(3600)    /* of a complaint */
 #define PIECE 200                         /* rows a transaction */
 #define STEP_WAIT apr_time_from_msec(250) /* for the commit lock */
+#define WRITE_FOR apr_time_from_msec(500) /* in one round: heartbeat and stop must not wait */
+#define ROWS_MAX 20000 /* of a run's answers: no account has more, and they are kept in memory */
+#define LINES_MAX 40   /* of a run */
 
 static const cfmt_sense_t *const jobs[] = {
     &cfmt_sense_token,   &cfmt_sense_prefixes, &cfmt_sense_rules,
@@ -75,6 +78,17 @@ static void call_done(void *baton, const cfmt_api_result_t *result)
     }
 }
 
+static apr_status_t call_row(void *baton, int which, const cfmt_json_t *row, apr_pool_t *prow)
+{
+    cfmt_ask_t *ask = baton;
+
+    if (++ask->run->rows > ROWS_MAX) {
+        cfmt_run_fail(ask->run, CFMT_EANSWER, "more than %d rows: not believed", ROWS_MAX);
+        return CFMT_EINVALID;
+    }
+    return ask->row(baton, which, row, prow);
+}
+
 int cfmt_run_ask(cfmt_run_t *run, cfmt_api_call_t *call, const cfmt_ask_t *ask)
 {
     cfmt_ask_t *mine = apr_pmemdup(run->p, ask, sizeof(*ask));
@@ -86,6 +100,8 @@ int cfmt_run_ask(cfmt_run_t *run, cfmt_api_call_t *call, const cfmt_ask_t *ask)
         return 0;
     }
     mine->run = run;
+    mine->row = call->row;
+    call->row = call_row;
     call->baton = mine;
     call->done = call_done;
     if (cfmt_api_call(run->e->api, call, &r, run->p) != APR_SUCCESS) {
@@ -318,10 +334,16 @@ static void tell(const cfmt_run_t *run)
 {
     int i;
 
-    for (i = 0; i < run->lines->nelts; i++) {
+    for (i = 0; i < run->lines->nelts && i < LINES_MAX; i++) {
         const line_t *line = &APR_ARRAY_IDX(run->lines, i, line_t);
 
         cfmt_log(run->e->conf.log, line->level, "%s", line->text);
+    }
+    if (i < run->lines->nelts) {
+        cfmt_log(run->e->conf.log, CFMT_LOG_WARNING,
+                 CFMT_ID(0870) "job %s: %d more lines like these are left out; cfmtctl shows what "
+                               "is so now",
+                 run->job->name, run->lines->nelts - i);
     }
 }
 
@@ -360,7 +382,7 @@ static void report(state_t *st, const cfmt_run_t *run, apr_time_t now, apr_time_
     }
     if (r->status == CFMT_EAUTH) {
         cfmt_log(log, CFMT_LOG_ERR,
-                 CFMT_ID(0852) "job %s: Cloudflare refuses the token: %s; changed? put the new one "
+                 CFMT_ID(0852) "job %s: %s; changed? put the new one "
                                "into the file that CfmtApiToken names and reload Apache; tried "
                                "again in %s",
                  run->job->name, r->detail, again);
@@ -381,31 +403,59 @@ static cfmt_job_end_e end_of(const cfmt_result_t *r)
            : r->status == CFMT_EBREAKER ? CFMT_JOB_UNASKED : CFMT_JOB_FAILED;
 }
 
+/* A busy store, or much to write: the next round goes on where this one stopped. */
+static apr_status_t write_all(cfmt_run_t *run, int *pmore, apr_time_t now, apr_pool_t *ptick)
+{
+    apr_time_t end = cfmt_monotonic() + WRITE_FOR;
+    apr_status_t rv;
+
+    do {
+        rv = write_piece(run, pmore, now, ptick);
+    } while (rv == APR_SUCCESS && *pmore && cfmt_monotonic() < end);
+    return rv;
+}
+
 static apr_status_t finish(state_t *st, apr_pool_t *ptick)
 {
     cfmt_run_t *run = st->run;
     cfmt_engine_t *e = run->e;
-    apr_time_t now = cfmt_clock_now(e->conf.clock), due;
+    apr_time_t now = cfmt_clock_now(e->conf.clock);
     apr_status_t rv;
-    int more = 1;
+    int more = 0;
 
-    while (more) { /* a busy store: the next round goes on where this one stopped */
-        rv = write_piece(run, &more, now, ptick);
-        if (rv != APR_SUCCESS) {
+    if (!run->due) {
+        rv = write_all(run, &more, now, ptick);
+        if (rv != APR_SUCCESS || more) {
             return rv;
         }
+        if (run->job->stored) {
+            run->job->stored(run);
+        }
+        run->due = due_after(run, now);
+        report(st, run, now, run->due, ptick);
+        tell(run);
     }
-    if (run->job->stored) {
-        run->job->stored(run);
+    rv = cfmt_job_done(e->store, run->job->name, e->owner, now, run->due, end_of(&run->result),
+                       result_text(run, ptick));
+    if (rv == APR_SUCCESS) { /* else only this is done again: asking anew would cost calls */
+        st->run = NULL;
+        apr_pool_destroy(run->p);
     }
-    due = due_after(run, now);
-    report(st, run, now, due, ptick);
-    tell(run);
-    rv = cfmt_job_done(e->store, run->job->name, e->owner, now, due,
-                       end_of(&run->result), result_text(run, ptick));
-    st->run = NULL;
-    apr_pool_destroy(run->p);
     return rv;
+}
+
+void cfmt_senses_end(cfmt_engine_t *e)
+{
+    apr_time_t now = cfmt_clock_now(e->conf.clock);
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < JOBS; i++) {
+        if (e->senses->of[i].run) {
+            rv = cfmt_job_done(e->store, jobs[i]->name, e->owner, now, now, CFMT_JOB_UNASKED,
+                               "cut short: its leader ended");
+        }
+    }
 }
 
 /* ---- the round's part ------------------------------------------------------------------------ */
@@ -429,16 +479,29 @@ static apr_status_t advance(state_t *st, const cfmt_sense_t *job, cfmt_engine_t 
     return st->run->over ? finish(st, ptick) : APR_SUCCESS;
 }
 
+/*
+ * Where the breaker is open all are due when it lets one call pass, and the first gets it: another
+ * one each time, or a single path that fails would keep it open for all.
+ */
+static int first_of(const cfmt_engine_t *e)
+{
+    cfmt_upstream_state_t u;
+
+    cfmt_api_state(e->api, CFMT_UPSTREAM_REST, &u);
+    return u.breaker.opened % JOBS;
+}
+
 apr_status_t cfmt_senses_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
 {
     apr_status_t rv = APR_SUCCESS;
     apr_time_t due;
-    int i;
+    int i, job, first = first_of(e);
 
     for (i = 0; rv == APR_SUCCESS && i < JOBS; i++) {
-        rv = advance(&e->senses->of[i], jobs[i], e, ptick);
-        if (rv == APR_SUCCESS && !e->senses->of[i].run) { /* a run's answers end the wait */
-            rv = cfmt_job_due(e->store, jobs[i]->name, &due);
+        job = (first + i) % JOBS;
+        rv = advance(&e->senses->of[job], jobs[job], e, ptick);
+        if (rv == APR_SUCCESS && !e->senses->of[job].run) { /* a run's answers end the wait */
+            rv = cfmt_job_due(e->store, jobs[job]->name, &due);
             *pdue = due && (!*pdue || due < *pdue) ? due : *pdue;
         }
     }

@@ -41,6 +41,8 @@ struct cfmt_run_t {
     void *data;              /* the job's own */
     apr_array_header_t *writes, *lines; /* what was concluded; sense.c's */
     int written;             /* of writes */
+    int rows;                /* of all answers */
+    apr_time_t due;          /* told and stored but for this: when it runs next; 0 = not yet */
 };
 
 /* The baton of row and done in a call made by cfmt_run_ask. */
@@ -48,6 +50,8 @@ typedef struct cfmt_ask_t {
     cfmt_run_t *run;
     void *arg;
     void (*done)(struct cfmt_ask_t *ask, const cfmt_api_result_t *result); /* NULL = none */
+    apr_status_t (*row)(void *baton, int which, const cfmt_json_t *row, apr_pool_t *prow); /* the
+                         call's; sense.c counts before it */
     int tolerant; /* a failure is done's business and not the run's */
 } cfmt_ask_t;
 

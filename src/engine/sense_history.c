@@ -15,11 +15,13 @@
 #define PAGES 100
 #define LAG_MAX apr_time_from_sec(300)         /* of the projection: the comparison needs it */
 #define DELIVERED_MAX 20000
+#define BYTES_MAX ((apr_size_t)32 * 1024 * 1024) /* of bodies: they are kept until the comparison */
 
 typedef struct history_t {
     apr_time_t since;
     apr_array_header_t *notices; /* cfmt_notice_t */
     int page, in_page, last;     /* last: nothing is behind this page */
+    apr_size_t bytes;            /* of the bodies */
     int complete, recovered;
 } history_t;
 
@@ -37,6 +39,12 @@ static apr_status_t take(void *baton, int which, const cfmt_json_t *row, apr_poo
     if (cfmt_notice_read(&notice, &why, row, ask->run->p) != APR_SUCCESS) {
         cfmt_run_fail(ask->run, CFMT_EANSWER, "an entry of the history: %s", why);
         return APR_SUCCESS;
+    }
+    d->bytes += notice.body ? strlen(notice.body) : 0;
+    if (d->bytes > BYTES_MAX) {
+        cfmt_run_fail(ask->run, CFMT_ELIMIT, "more than %d MiB of history since %s: not compared",
+                      (int)(BYTES_MAX >> 20), cfmt_time_format(ask->run->p, d->since));
+        return CFMT_EINVALID;
     }
     APR_ARRAY_PUSH(d->notices, cfmt_notice_t) = notice;
     return APR_SUCCESS;

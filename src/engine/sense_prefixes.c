@@ -22,23 +22,22 @@
 
 typedef struct parent_t {
     cfmt_bgp_prefix_t b;        /* what all its BGP prefixes share */
-    apr_time_t read_at;         /* last time before this run; 0 = never */
     apr_array_header_t *listed; /* cfmt_bgp_prefix_t; NULL = not read in this run */
     int complete;
 } parent_t;
 
 typedef struct known_t {
-    const cfmt_prefix_row_t *row;
-    int listed; /* in this run */
+    const cfmt_prefix_row_t *row;    /* NULL = new */
+    const cfmt_bgp_prefix_t *listed; /* in this run; NULL = not */
 } known_t;
 
 typedef struct prefixes_t {
     apr_array_header_t *rows;    /* cfmt_prefix_row_t, as the store has them */
     apr_hash_t *known;           /* id -> known_t */
     apr_hash_t *by_parent;       /* id -> parent_t */
-    apr_array_header_t *parents; /* parent_t *, those read longest ago first */
+    apr_array_header_t *parents; /* parent_t *, by id */
     int complete;                /* the list of parents is */
-    int asked;                   /* of parents */
+    int first, asked;            /* of parents: where this run begins, how many it asked */
     int read, changed;
 } prefixes_t;
 
@@ -55,6 +54,9 @@ static apr_status_t take_parent(void *baton, int which, const cfmt_json_t *row, 
     if (cfmt_prefix_parent_read(&parent->b, &why, row, ask->run->p) != APR_SUCCESS) {
         cfmt_run_fail(ask->run, CFMT_EANSWER, "an IP prefix in the list: %s", why);
         d->complete = 0; /* it may be one that we know */
+        return APR_SUCCESS;
+    }
+    if (apr_hash_get(d->by_parent, parent->b.id, APR_HASH_KEY_STRING)) {
         return APR_SUCCESS;
     }
     APR_ARRAY_PUSH(d->parents, parent_t *) = parent;
@@ -103,11 +105,13 @@ static const char *const rows[] = { "result", NULL };
 
 static void ask_parents(cfmt_run_t *run)
 {
+    prefixes_t *d = run->data;
     cfmt_api_call_t call = { .path = cfmt_prefixes_path(cfmt_api_account(run->e->api), run->p),
                              .rows = rows, .row = take_parent,
                              .answer_max = (apr_size_t)8 * 1024 * 1024 };
 
-    cfmt_run_ask(run, &call, &(cfmt_ask_t){ .done = parents_done });
+    /* what was not asked, because of the breaker or the budget, is no empty answer */
+    d->complete = cfmt_run_ask(run, &call, &(cfmt_ask_t){ .done = parents_done });
 }
 
 static int ask_prefixes(cfmt_run_t *run, parent_t *parent)
@@ -126,26 +130,37 @@ static int ask_prefixes(cfmt_run_t *run, parent_t *parent)
     return 1;
 }
 
-static int by_age(const void *a, const void *b)
+static int by_id(const void *a, const void *b)
 {
-    const parent_t *x = *(parent_t *const *)a, *y = *(parent_t *const *)b;
-
-    return x->read_at != y->read_at ? x->read_at < y->read_at ? -1 : 1 : strcmp(x->b.id, y->b.id);
+    return strcmp((*(parent_t *const *)a)->b.id, (*(parent_t *const *)b)->b.id);
 }
 
-static void order_parents(prefixes_t *d)
+static parent_t *parent_at(const prefixes_t *d, int i)
 {
-    int i;
+    return APR_ARRAY_IDX(d->parents, (d->first + i) % d->parents->nelts, parent_t *);
+}
 
-    for (i = 0; i < d->rows->nelts; i++) {
-        const cfmt_prefix_row_t *row = &APR_ARRAY_IDX(d->rows, i, cfmt_prefix_row_t);
-        parent_t *parent = apr_hash_get(d->by_parent, row->b.parent, APR_HASH_KEY_STRING);
+/*
+ * In turn, behind the last one of the run before. Not by the age of what was read: parents without
+ * a BGP prefix, and those that fail, would be the oldest for ever and keep the others from being
+ * read at all.
+ */
+static void order_parents(cfmt_run_t *run)
+{
+    prefixes_t *d = run->data;
+    const char *last = NULL;
+    cfmt_sensed_t old;
 
-        if (parent) {
-            parent->read_at = row->read_at;
-        }
+    if (d->parents->nelts > 1) {
+        qsort(d->parents->elts, (size_t)d->parents->nelts, sizeof(parent_t *), by_id);
     }
-    qsort(d->parents->elts, (size_t)d->parents->nelts, sizeof(parent_t *), by_age);
+    if (cfmt_sensed_load(run->e->store, &old, "parents", run->p) == APR_SUCCESS) {
+        last = apr_table_get(old.facts, "last");
+    }
+    while (last && d->parents->nelts > PARENTS_A_RUN && d->first < d->parents->nelts
+           && strcmp(APR_ARRAY_IDX(d->parents, d->first, parent_t *)->b.id, last) <= 0) {
+        d->first++;
+    }
 }
 
 static void index_known(prefixes_t *d, apr_pool_t *p)
@@ -172,7 +187,6 @@ static void begin(cfmt_run_t *run)
         cfmt_run_fail(run, CFMT_ESTORE, "the store: %s", cfmt_store_error(run->e->store));
         return;
     }
-    d->complete = 1;
     index_known(d, run->p);
     ask_parents(run);
 }
@@ -186,10 +200,10 @@ static void next(cfmt_run_t *run)
         return;
     }
     if (run->step == 1) {
-        order_parents(d);
+        order_parents(run);
     }
     while (run->pending < AT_ONCE && d->asked < d->parents->nelts && d->asked < PARENTS_A_RUN
-           && ask_prefixes(run, APR_ARRAY_IDX(d->parents, d->asked, parent_t *))) {
+           && ask_prefixes(run, parent_at(d, d->asked))) {
         d->asked++;
     }
 }
@@ -261,19 +275,45 @@ static void tell_change(cfmt_run_t *run, const cfmt_prefix_row_t *old, const cfm
 
 /* ---- concluding ------------------------------------------------------------------------------ */
 
+/* One listed twice counts once: else both words would be history, again in each run. */
+static int is_repeated(cfmt_run_t *run, known_t *known, const cfmt_bgp_prefix_t *b)
+{
+    if (!known->listed) {
+        known->listed = b;
+        return 0;
+    }
+    if (!same(known->listed, b)) {
+        cfmt_run_fail(run, CFMT_EANSWER, "BGP prefix %s is listed twice and differs: the first one "
+                      "counts", b->id);
+    }
+    return 1;
+}
+
+static known_t *known_of(prefixes_t *d, const char *id, apr_pool_t *p)
+{
+    known_t *known = apr_hash_get(d->known, id, APR_HASH_KEY_STRING);
+
+    if (!known) {
+        known = apr_pcalloc(p, sizeof(*known));
+        apr_hash_set(d->known, id, APR_HASH_KEY_STRING, known);
+    }
+    return known;
+}
+
 static void conclude_prefix(cfmt_run_t *run, const cfmt_bgp_prefix_t *b)
 {
     prefixes_t *d = run->data;
-    known_t *known = apr_hash_get(d->known, b->id, APR_HASH_KEY_STRING);
-    const cfmt_prefix_row_t *old = known ? known->row : NULL;
-    const char *origin = origin_of(run, old, b);
+    known_t *known = known_of(d, b->id, run->p);
+    const cfmt_prefix_row_t *old = known->row;
+    const char *origin;
 
+    if (is_repeated(run, known, b)) {
+        return;
+    }
+    origin = origin_of(run, old, b);
     d->read++;
-    if (known) {
-        known->listed = 1;
-        if (old->missing_since) {
-            cfmt_run_reading(run, "missing", b->id, 0);
-        }
+    if (old && old->missing_since) {
+        cfmt_run_reading(run, "missing", b->id, 0);
     }
     if (origin) {
         d->changed++;
@@ -307,7 +347,7 @@ static void conclude_missing(cfmt_run_t *run, const known_t *known)
 {
     const cfmt_prefix_row_t *row = known->row;
 
-    if (row->gone || !is_missing(run->data, known)) {
+    if (!row || row->gone || !is_missing(run->data, known)) {
         return;
     }
     if (!row->missing_since) {
@@ -380,6 +420,17 @@ static void conclude_facts(cfmt_run_t *run)
     cfmt_run_facts(run, "prefixes", t);
 }
 
+static void conclude_turn(cfmt_run_t *run)
+{
+    const prefixes_t *d = run->data;
+    apr_table_t *t = apr_table_make(run->p, 1);
+
+    if (d->asked && d->parents->nelts > PARENTS_A_RUN) {
+        apr_table_setn(t, "last", parent_at(d, d->asked - 1)->b.id);
+        cfmt_run_facts(run, "parents", t);
+    }
+}
+
 static void conclude(cfmt_run_t *run)
 {
     prefixes_t *d = run->data;
@@ -389,6 +440,7 @@ static void conclude(cfmt_run_t *run)
     for (i = 0; i < d->parents->nelts; i++) {
         conclude_parent(run, APR_ARRAY_IDX(d->parents, i, parent_t *));
     }
+    conclude_turn(run);
     for (hi = apr_hash_first(run->p, d->known); hi; hi = apr_hash_next(hi)) {
         conclude_missing(run, apr_hash_this_val(hi));
     }

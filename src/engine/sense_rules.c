@@ -140,6 +140,19 @@ static void journal_rule(cfmt_run_t *run, const cfmt_rule_t *rule, const char *o
     cfmt_run_journal(run, "rule_state", origin, cfmt_rule_encode(rule, gone, run->p), NULL);
 }
 
+/* One listed twice counts once: the second would be new, and history, in each run. */
+static int is_repeated(cfmt_run_t *run, apr_hash_t *seen, const cfmt_rule_t *rule)
+{
+    const cfmt_rule_t *first = apr_hash_get(seen, rule->id, APR_HASH_KEY_STRING);
+
+    if (first && !same(first, rule)) {
+        cfmt_run_fail(run, CFMT_EANSWER, "monitoring rule %s is listed twice and differs: the "
+                      "first one counts", rule->id);
+    }
+    apr_hash_set(seen, rule->id, APR_HASH_KEY_STRING, first ? first : rule);
+    return first != NULL;
+}
+
 /*
  * A rule that vanishes goes at once: an alert that names it then has no readable target, which
  * holds back every withdrawal; that errs on the safe side.
@@ -147,7 +160,7 @@ static void journal_rule(cfmt_run_t *run, const cfmt_rule_t *rule, const char *o
 static void conclude_rules(cfmt_run_t *run, const apr_array_header_t *known)
 {
     const rules_t *d = run->data;
-    apr_hash_t *by_id = apr_hash_make(run->p);
+    apr_hash_t *by_id = apr_hash_make(run->p), *seen = apr_hash_make(run->p);
     const cfmt_rule_row_t *row;
     const cfmt_rule_t *rule;
     int i;
@@ -158,6 +171,9 @@ static void conclude_rules(cfmt_run_t *run, const apr_array_header_t *known)
     }
     for (i = 0; i < d->rules->nelts; i++) {
         rule = &APR_ARRAY_IDX(d->rules, i, cfmt_rule_t);
+        if (is_repeated(run, seen, rule)) {
+            continue;
+        }
         row = apr_hash_get(by_id, rule->id, APR_HASH_KEY_STRING);
         apr_hash_set(by_id, rule->id, APR_HASH_KEY_STRING, NULL);
         if (!row || row->gone || !same(&row->rule, rule)) {

@@ -87,7 +87,7 @@ static int days_left(const cfmt_run_t *run, const cfmt_token_t *t)
     static const int marks[] = { 1, 7, 30 };
     int i;
 
-    for (i = 0; t->expires_at && i < 3; i++) {
+    for (i = 0; t->expires_at > run->now && i < 3; i++) { /* later the job fails, which is told */
         if (t->expires_at - run->now <= marks[i] * DAY) {
             return marks[i];
         }
@@ -132,7 +132,8 @@ static void conclude(cfmt_run_t *run)
     }
     cfmt_run_facts(run, "token", t);
     if (strcmp(d->token.status, "active")) {
-        cfmt_run_fail(run, CFMT_EAUTH, "Cloudflare says it is %s", d->token.status);
+        cfmt_run_fail(run, CFMT_EAUTH, "Cloudflare says it is %s",
+                      cfmt_text_escape(run->p, d->token.status, strlen(d->token.status), 60));
         return;
     }
     run->summary = d->token.expires_at

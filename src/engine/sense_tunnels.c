@@ -172,6 +172,13 @@ static int same(const cfmt_tunnel_t *a, const cfmt_tunnel_t *b)
            && same_text(a->endpoint, b->endpoint) && a->checked == b->checked;
 }
 
+static const char *shown(const cfmt_run_t *run, const cfmt_tunnel_t *t)
+{
+    const char *name = t->name ? t->name : t->id;
+
+    return cfmt_text_escape(run->p, name, strlen(name), 60);
+}
+
 static void tell_change(cfmt_run_t *run, const cfmt_tunnel_row_t *old, const cfmt_tunnel_t *t,
                         const char *state)
 {
@@ -180,9 +187,7 @@ static void tell_change(cfmt_run_t *run, const cfmt_tunnel_row_t *old, const cfm
     if (old ? strcmp(old->state, state) : bad) {
         cfmt_run_tell(run, bad ? CFMT_LOG_WARNING : CFMT_LOG_NOTICE,
                       CFMT_ID(0864) "%s tunnel %s is %s%s%s", cfmt_tunnel_kind_name(t->kind),
-                      cfmt_text_escape(run->p, t->name ? t->name : t->id,
-                                       strlen(t->name ? t->name : t->id), 60),
-                      state, old ? ", was " : "", old ? old->state : "");
+                      shown(run, t), state, old ? ", was " : "", old ? old->state : "");
     }
 }
 
@@ -212,6 +217,19 @@ static void conclude_tunnel(cfmt_run_t *run, cfmt_tunnel_t *t, const cfmt_tunnel
     }
 }
 
+/* One listed twice counts once: the second would be new, and history, in each run. */
+static int is_repeated(cfmt_run_t *run, apr_hash_t *seen, const cfmt_tunnel_t *t)
+{
+    const cfmt_tunnel_t *first = apr_hash_get(seen, t->id, APR_HASH_KEY_STRING);
+
+    if (first && !same(first, t)) {
+        cfmt_run_fail(run, CFMT_EANSWER, "tunnel %s is listed twice and differs: the first one "
+                      "counts", t->id);
+    }
+    apr_hash_set(seen, t->id, APR_HASH_KEY_STRING, first ? first : t);
+    return first != NULL;
+}
+
 static void conclude_missing(cfmt_run_t *run, const cfmt_tunnel_row_t *row)
 {
     const tunnels_t *d = run->data;
@@ -225,7 +243,7 @@ static void conclude_missing(cfmt_run_t *run, const cfmt_tunnel_row_t *row)
     else if (run->now - row->missing_since >= GONE_AFTER) {
         cfmt_run_tell(run, CFMT_LOG_WARNING,
                       CFMT_ID(0865) "%s tunnel %s is no longer in the account",
-                      cfmt_tunnel_kind_name(row->t.kind), row->t.name ? row->t.name : row->t.id);
+                      cfmt_tunnel_kind_name(row->t.kind), shown(run, &row->t));
         cfmt_run_journal(run, "tunnel_state", "external",
                          cfmt_tunnel_encode(&row->t, row->state, 1, run->p), NULL);
     }
@@ -262,7 +280,7 @@ static void conclude_health(cfmt_run_t *run, apr_hash_t *unlisted)
 static void conclude(cfmt_run_t *run)
 {
     tunnels_t *d = run->data;
-    apr_hash_t *known = apr_hash_make(run->p);
+    apr_hash_t *known = apr_hash_make(run->p), *seen = apr_hash_make(run->p);
     int i;
 
     for (i = 0; i < d->rows->nelts; i++) {
@@ -273,6 +291,9 @@ static void conclude(cfmt_run_t *run)
     for (i = 0; i < d->listed->nelts; i++) {
         cfmt_tunnel_t *t = &APR_ARRAY_IDX(d->listed, i, cfmt_tunnel_t);
 
+        if (is_repeated(run, seen, t)) {
+            continue;
+        }
         conclude_tunnel(run, t, apr_hash_get(known, t->id, APR_HASH_KEY_STRING));
         apr_hash_set(known, t->id, APR_HASH_KEY_STRING, NULL);
     }

@@ -220,13 +220,25 @@ static void lift(double *peak, double v)
     }
 }
 
-/* An END need not say where it hit: only what opens or feeds an attack can lack its target. */
+/* Only what opens or feeds an attack can lack its target. */
+static int lacks_target(const cfmt_event_t *e)
+{
+    return e->effect == CFMT_EFFECT_NETWORK && e->state != CFMT_STATE_END && !e->target_cidr.family;
+}
+
+int cfmt_event_by_rule(const cfmt_event_t *e)
+{
+    return lacks_target(e) && e->rule && e->alert_type
+           && !strcmp(e->alert_type, "fbm_volumetric_attack");
+}
+
 static void take_place(cfmt_attack_t *a, const cfmt_event_t *e, apr_pool_t *p)
 {
     a->targets_cut |= cfmt_texts_add(a->targets, e->target, CFMT_ATTACK_TARGETS_MAX, p);
     if (e->effect == CFMT_EFFECT_NETWORK) {
         a->scope = CFMT_EFFECT_NETWORK;
-        a->target_missing |= !e->target_cidr.family && e->state != CFMT_STATE_END;
+        a->rule_only |= cfmt_event_by_rule(e);
+        a->target_missing |= lacks_target(e) && !cfmt_event_by_rule(e);
     }
 }
 
@@ -294,6 +306,7 @@ void cfmt_attack_join(cfmt_attack_t *a, const cfmt_attack_t *b, apr_pool_t *p)
     a->targets_cut |= b->targets_cut;
     a->targets_cut |= add_all(a->targets, b->targets, CFMT_ATTACK_TARGETS_MAX, p);
     a->target_missing |= b->target_missing;
+    a->rule_only |= b->rule_only;
     add_all(a->vectors, b->vectors, CFMT_ATTACK_TEXTS_MAX, p);
     add_all(a->protocols, b->protocols, CFMT_ATTACK_TEXTS_MAX, p);
     add_all(a->rules, b->rules, CFMT_ATTACK_TEXTS_MAX, p);

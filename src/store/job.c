@@ -26,10 +26,11 @@ static apr_status_t run_alone(cfmt_store_t *s, sqlite3_stmt *st, int *pchanged)
 }
 
 /*
- * Due, too, when the time lies absurdly far ahead: it was written under a clock that has since been
- * set back, and the job would never run again.
+ * Due, too, when it was written under a clock that has since been set back (it ran last in what is
+ * now the future, or its time lies absurdly far ahead): it would not run for as long as that, or
+ * never again.
  */
-#define DUE "(due_at <= ?2 OR due_at > ?2 + 172800000000)"
+#define DUE "(due_at <= ?2 OR due_at > ?2 + 172800000000 OR last_at > ?2 + 5000000)"
 
 static apr_status_t load(cfmt_store_t *s, const char *name, apr_time_t now, int *pfound, int *pdue,
                          int *pfails)

@@ -116,6 +116,25 @@ static apr_status_t migrate_to(cfmt_store_t *s, const cfmt_migration_t *m)
     return rv;
 }
 
+/*
+ * While version 1 was being developed its tables changed under the same number. To go on with such
+ * a file would migrate it and then fail at every attack.
+ */
+static apr_status_t check_v1(cfmt_store_t *s)
+{
+    apr_int64_t found = 0;
+    apr_status_t rv = cfmt_sql_int(
+        s, cfmt_sql(s, "SELECT count(*) FROM pragma_table_info('attack') WHERE name = 'number'"),
+        &found);
+
+    if (rv == APR_SUCCESS && !found) {
+        apr_snprintf(s->err, sizeof(s->err),
+                     "made by a version that was never released; move it away to start anew");
+        return CFMT_EFOREIGN;
+    }
+    return rv;
+}
+
 /* All that is missing in one transaction: either the new schema is there or the old one is. */
 static apr_status_t migrate(cfmt_store_t *s)
 {
@@ -128,6 +147,7 @@ static apr_status_t migrate(cfmt_store_t *s)
     }
     rv = cfmt_store_version(
         s, &version); /* again, under the lock: somebody else may have been first */
+    rv = rv == APR_SUCCESS && version == 1 ? check_v1(s) : rv;
     for (m = cfmt_migrations; rv == APR_SUCCESS && m->version; m++) {
         if (m->version > version) {
             rv = migrate_to(s, m);

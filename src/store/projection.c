@@ -240,6 +240,9 @@ static void take_attack(cfmt_attack_stored_t *row, sqlite3_stmt *st, apr_pool_t 
     a->peak_bps = cfmt_col_rate(st, 20);
     a->peak_rps = cfmt_col_rate(st, 21);
     row->base = cfmt_col_text(st, 22, p);
+    a->rule_only = (int)cfmt_col_int(st, 23);
+    row->rule_unknown = (int)cfmt_col_int(st, 24);
+    row->kept = col_texts(st, 25, p);
 }
 
 apr_status_t cfmt_attack_load(cfmt_store_t *s, cfmt_attack_stored_t *a, const char *id,
@@ -250,11 +253,14 @@ apr_status_t cfmt_attack_load(cfmt_store_t *s, cfmt_attack_stored_t *a, const ch
         "SELECT account, ours, scope, state, ended_by, episodes, started_at, episode_at, ended_at, "
         "last_at, events,"
         " targets, targets_cut, target_missing, prefixes, vectors, protocols, rules, alert_types,"
-        " peak_pps, peak_bps, peak_rps, base FROM attack WHERE id = ?1");
+        " peak_pps, peak_bps, peak_rps, base, rule_only, rule_unknown, kept FROM attack"
+        " WHERE id = ?1");
     apr_status_t rv;
 
     cfmt_attack_init(&a->a, id, p);
     a->prefixes = apr_array_make(p, 2, sizeof(const char *));
+    a->kept = apr_array_make(p, 1, sizeof(const char *));
+    a->rule_unknown = 0;
     a->base = NULL;
     cfmt_bind_text(st, 1, id);
     if (!cfmt_sql_row(s, st, &rv)) {
@@ -281,6 +287,9 @@ static void bind_attack_texts(sqlite3_stmt *st, const cfmt_attack_stored_t *row,
     cfmt_bind_rate(st, 22, a->peak_bps);
     cfmt_bind_rate(st, 23, a->peak_rps);
     cfmt_bind_text(st, 24, row->base);
+    cfmt_bind_int(st, 25, a->rule_only);
+    cfmt_bind_int(st, 26, row->rule_unknown);
+    cfmt_bind_text(st, 27, cfmt_texts_format(row->kept, p));
 }
 
 apr_status_t cfmt_attack_save(cfmt_store_t *s, const cfmt_attack_stored_t *row, apr_pool_t *ptemp)
@@ -290,8 +299,9 @@ apr_status_t cfmt_attack_save(cfmt_store_t *s, const cfmt_attack_stored_t *row, 
         s, "INSERT OR REPLACE INTO attack(id, account, ours, scope, state, ended_by, episodes,"
            " started_at, episode_at, ended_at, last_at, events, targets, targets_cut,"
            " target_missing, prefixes, vectors, protocols, rules, alert_types, peak_pps, peak_bps,"
-           " peak_rps, base, number) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
-           " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24," NUMBER_OF("?1") ")");
+           " peak_rps, base, rule_only, rule_unknown, kept, number) VALUES(?1, ?2, ?3, ?4, ?5, ?6,"
+           " ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,"
+           " ?24, ?25, ?26, ?27," NUMBER_OF("?1") ")");
 
     cfmt_bind_text(st, 1, a->id);
     cfmt_bind_text(st, 2, a->account);

@@ -157,8 +157,8 @@ apr_status_t cfmt_query_events(cfmt_store_t *s, apr_int64_t after, int limit,
 
 #define ATTACK_COLUMNS \
     "SELECT id, state, scope, account, ended_by, ours, episodes, events, targets_cut," \
-    " target_missing, started_at, episode_at, ended_at, last_at, targets, prefixes, vectors," \
-    " protocols, rules, alert_types, peak_pps, peak_bps, peak_rps FROM attack "
+    " target_missing OR rule_unknown, started_at, episode_at, ended_at, last_at, targets," \
+    " prefixes, vectors, protocols, rules, alert_types, peak_pps, peak_bps, peak_rps FROM attack "
 
 /* Each walks one partial or plain index; one statement with OR would read the whole table. */
 static const char attacks_open_sql[] =

@@ -3,6 +3,7 @@
  * snapshot row with the id of the last of them. Invariant: resetting and projecting the shortened
  * journal gives the rows that are there.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,6 +197,19 @@ static apr_status_t refold_attack(cfmt_store_t *s, cfmt_attack_stored_t *row, ap
     return rv;
 }
 
+/*
+ * The base keeps the smallest targets only; of others that go with their events nothing is left but
+ * the prefixes that they hit.
+ */
+static void keep_prefixes(cfmt_attack_stored_t *row, const cfmt_attack_t *base, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; base->targets_cut && i < row->prefixes->nelts; i++) {
+        cfmt_texts_add(row->kept, APR_ARRAY_IDX(row->prefixes, i, const char *), INT_MAX, p);
+    }
+}
+
 /* gone: n events of one attack, in order. */
 static apr_status_t prune_attack(cfmt_store_t *s, const cfmt_event_stored_t *gone, int n,
                                  apr_int64_t upto, apr_pool_t *p)
@@ -221,6 +235,7 @@ static apr_status_t prune_attack(cfmt_store_t *s, const cfmt_event_stored_t *gon
         return cfmt_attack_delete(s, id);
     }
     row.base = cfmt_attack_encode(&base, p);
+    keep_prefixes(&row, &base, p);
     rv = early ? refold_attack(s, &row, upto, p) : APR_SUCCESS;
     return rv == APR_SUCCESS ? cfmt_attack_save(s, &row, p) : rv;
 }

@@ -15,8 +15,9 @@
 /*
  * event: event_same finds a delivery that came again (later than duplicates are looked for at
  * intake); event_repeat notes which journal row that was. event_operator finds the closes that name
- * an id, also before it is known. base (attack, entity): the fold of the events whose journal rows
- * are pruned; see retention.c.
+ * an id, also before it is known. event_advertise: did Cloudflare say that it advertised? Asked
+ * often while an attack may fill hours with other events. base (attack, entity): the fold of the
+ * events whose journal rows are pruned; see retention.c.
  */
 /*
  * attack, attack_key: ids and names are random, so each tree that they order costs a random page
@@ -70,6 +71,8 @@ static const char v1[] =
     "CREATE INDEX event_entity ON event(entity_kind, entity_id, ts) WHERE entity_kind IS NOT NULL;"
     "CREATE INDEX event_same ON event(ts, digest);"
     "CREATE INDEX event_operator ON event(attack_id) WHERE source = 'operator';"
+    "CREATE INDEX event_advertise ON event(ts)"
+    " WHERE alert_type IN ('fbm_auto_advertisement', 'fbm_dosd_attack');"
     "CREATE TABLE event_repeat("
     " id INTEGER PRIMARY KEY,"
     " first INTEGER NOT NULL);"
@@ -208,6 +211,9 @@ static const char v2[] =
     " id TEXT NOT NULL,"
     " read_at INTEGER NOT NULL,"
     " PRIMARY KEY(kind, id)) WITHOUT ROWID;"
+    "ALTER TABLE attack ADD COLUMN rule_only INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attack ADD COLUMN rule_unknown INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attack ADD COLUMN kept TEXT NOT NULL DEFAULT '[]';"
     "ALTER TABLE job ADD COLUMN ok_at INTEGER;";
 
 const cfmt_migration_t cfmt_migrations[] = {

@@ -132,6 +132,13 @@ static apr_status_t read_small(int *pv, const cfmt_json_t *o, const char *key)
     return APR_SUCCESS;
 }
 
+/* The same of what a version before this one did not write: 0 then. */
+static apr_status_t read_newer(int *pv, const cfmt_json_t *o, const char *key)
+{
+    *pv = 0;
+    return cfmt_json_get(o, key) ? read_small(pv, o, key) : APR_SUCCESS;
+}
+
 /* ---- attack ---------------------------------------------------------------------------------- */
 
 const char *cfmt_attack_encode(const cfmt_attack_t *a, apr_pool_t *p)
@@ -146,13 +153,14 @@ const char *cfmt_attack_encode(const cfmt_attack_t *a, apr_pool_t *p)
         a->episodes, a->started_at, a->episode_at, a->ended_at, a->last_at, a->events);
 
     return apr_psprintf(p,
-                        "%s,\"targets\":%s,\"targets_cut\":%d,\"target_missing\":%d,\"vectors\":%s,"
-                        "\"protocols\":%s,\"rules\":%s,"
+                        "%s,\"targets\":%s,\"targets_cut\":%d,\"target_missing\":%d,"
+                        "\"rule_only\":%d,\"vectors\":%s,\"protocols\":%s,\"rules\":%s,"
                         "\"alert_types\":%s,\"pps_bits\":%" APR_INT64_T_FMT
                         ",\"bps_bits\":%" APR_INT64_T_FMT ",\"rps_bits\":%" APR_INT64_T_FMT "}",
                         head, cfmt_texts_format(a->targets, p), a->targets_cut, a->target_missing,
-                        cfmt_texts_format(a->vectors, p), cfmt_texts_format(a->protocols, p),
-                        cfmt_texts_format(a->rules, p), cfmt_texts_format(a->alert_types, p),
+                        a->rule_only, cfmt_texts_format(a->vectors, p),
+                        cfmt_texts_format(a->protocols, p), cfmt_texts_format(a->rules, p),
+                        cfmt_texts_format(a->alert_types, p),
                         rate_bits(a->peak_pps), rate_bits(a->peak_bps), rate_bits(a->peak_rps));
 }
 
@@ -176,6 +184,7 @@ static apr_status_t read_attack(cfmt_attack_t *a, const char *id, const cfmt_jso
     if (read_small(&a->ours, o, "ours") || read_small(&a->open, o, "open")
         || read_small(&a->episodes, o, "episodes") || read_small(&a->targets_cut, o, "targets_cut")
         || read_small(&a->target_missing, o, "target_missing")
+        || read_newer(&a->rule_only, o, "rule_only")
         || cfmt_json_int(&a->started_at, o, "started_at")
         || cfmt_json_int(&a->episode_at, o, "episode_at")
         || cfmt_json_int(&a->ended_at, o, "ended_at") || cfmt_json_int(&a->last_at, o, "last_at")
@@ -262,14 +271,19 @@ static apr_status_t add_keys(cfmt_store_t *s, apr_array_header_t *out, const cha
 static apr_status_t add_attacks(cfmt_store_t *s, apr_array_header_t *out, apr_pool_t *p)
 {
     sqlite3_stmt *st = cfmt_sql(
-        s, "SELECT id, prefixes, base FROM attack WHERE base IS NOT NULL ORDER BY id");
+        s, "SELECT id, prefixes, kept, rule_unknown, base FROM attack WHERE base IS NOT NULL"
+           " ORDER BY id");
     const char *comma = "", *id;
     apr_status_t rv, keys = APR_SUCCESS;
 
     while (keys == APR_SUCCESS && cfmt_sql_row(s, st, &rv)) {
         id = cfmt_col_text(st, 0, p);
-        add(out, apr_psprintf(p, "%s{\"id\":%s,\"prefixes\":%s,\"base\":%s,\"keys\":[", comma,
-                              quote(id, p), cfmt_col_text(st, 1, p), cfmt_col_text(st, 2, p)));
+        add(out, apr_psprintf(p,
+                              "%s{\"id\":%s,\"prefixes\":%s,\"kept\":%s,\"rule_unknown\":%d,"
+                              "\"base\":%s,\"keys\":[",
+                              comma, quote(id, p), cfmt_col_text(st, 1, p),
+                              cfmt_col_text(st, 2, p), sqlite3_column_int(st, 3),
+                              cfmt_col_text(st, 4, p)));
         keys = add_keys(s, out, id, p);
         add(out, "]}");
         comma = ",";
@@ -382,8 +396,10 @@ static apr_status_t restore_attack(cfmt_store_t *s, const cfmt_json_t *o, apr_po
         return rv;
     }
     row.prefixes = cfmt_texts_read(cfmt_json_get(o, "prefixes"), p);
+    row.kept = cfmt_texts_read(cfmt_json_get(o, "kept"), p);
     row.base = cfmt_attack_encode(&row.a, p);
-    rv = cfmt_attack_save(s, &row, p);
+    rv = read_newer(&row.rule_unknown, o, "rule_unknown");
+    rv = rv == APR_SUCCESS ? cfmt_attack_save(s, &row, p) : rv;
     return rv == APR_SUCCESS ? restore_keys(s, o, id) : rv;
 }
 

@@ -315,9 +315,12 @@ void cfmt_prefix_follow(cfmt_prefix_row_t *row, const cfmt_prefix_row_t *before)
 {
     int moved = row->b.advertised != before->b.advertised;
 
+    /* Cloudflare's alert may come after the change was seen: the same again says who made it */
+    int told = moved || (before->changed_by && !strcmp(row->origin, "auto-advertise"));
+
     row->first_at = before->first_at;
     row->changed_at = moved ? row->since : before->changed_at;
-    row->changed_by = moved ? row->origin : before->changed_by;
+    row->changed_by = told ? row->origin : before->changed_by;
 }
 
 apr_status_t cfmt_tunnel_take(cfmt_tunnel_row_t *row, const cfmt_journal_row_t *j, apr_pool_t *p)

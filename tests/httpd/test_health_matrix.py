@@ -168,7 +168,7 @@ def learn(s, rest=None, token=None, policies=None, prefixes_read=0, tunnels=("up
             db.execute("INSERT OR REPLACE INTO sensed VALUES(?, ?, 1, ?)", (name, micro(), json.dumps(value)))
         for name in JOBS:
             db.execute("INSERT OR REPLACE INTO job(name, due_at, last_at, fails, ok_at) VALUES(?, ?, ?, ?, ?)",
-                       (name, micro(DAY), micro(), fails, micro()))
+                       (name, micro(DAY), micro(-DAY), fails, micro()))
         db.commit()
 
 

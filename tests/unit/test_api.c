@@ -303,6 +303,7 @@ static const row_t rest[] = {
      .want = CFMT_ESERVER, .code = 1, .detail = "Cloudflare failed (HTTP 500, code 1): internal"},
     {.head = "502 Oh\r\nContent-Type: text/html", .body = "<html>", .want = CFMT_ESERVER},
     {.head = "503 Oh\r\nRetry-After: 9", .body = "", .want = CFMT_ESERVER, .retry = 9},
+    {.head = "503 Oh\r\nRetry-After: 86400", .body = "", .want = CFMT_ESERVER, .retry = 300},
     {.head = "524 Oh" JSON, .body = "{", .want = CFMT_ESERVER},
     {.head = "400 Bad" JSON,
      .body = ENVELOPE("false", ERROR("0", LONG20 LONG20 LONG20 LONG20 LONG20 LONG20 LONG20 LONG20
@@ -322,7 +323,8 @@ static const row_t rest[] = {
 static const row_t graphql[] = {
     {.head = OK, .body = DATA("[{\"n\":1},{\"n\":2},{\"n\":3}]", "null"), .rows = 3},
     {.head = OK, .body = DATA("[]", "[]")},
-    {.head = OK, .body = "{\"data\":{\"viewer\":{\"accounts\":[]}}}"},
+    {.head = OK, .body = "{\"data\":{\"viewer\":{\"accounts\":[]}}}", .want = CFMT_EANSWER,
+     .detail = "an answer without the account (HTTP 200)"},
     {.head = OK, .body = "{\"data\":null,\"errors\":null}", .want = CFMT_EANSWER,
      .detail = "an answer without data (HTTP 200)"},
     {.head = OK, .body = "{}", .want = CFMT_EANSWER},

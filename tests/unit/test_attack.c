@@ -244,7 +244,13 @@ START_TEST(test_sums)
               && a.alert_types->nelts == 1);
     step(&a, event(CFMT_STATE_END, 12)); /* an END need not say where */
     ck_assert(!a.target_missing);
-    step(&a, event(CFMT_STATE_START, 13));
+    e = event(CFMT_STATE_START, 13);
+    e.alert_type = "fbm_volumetric_attack";
+    e.rule = "r"; /* the rule stands for the target */
+    step(&a, e);
+    ck_assert(!a.target_missing && a.rule_only);
+    e.rule = NULL;
+    step(&a, e);
     ck_assert(a.target_missing);
 }
 END_TEST
@@ -320,6 +326,7 @@ START_TEST(test_join)
 
     for (i = 0; i < 6; i++) {
         parts[0] = part(10, 50, "b");
+        parts[0].rule_only = 1;
         parts[1] = part(20, 0, "a");
         parts[2] = part(50, 0, "c"); /* open at 50; but what ended at 50 wins */
         cfmt_attack_init(&sum, "s", unit_pool);
@@ -333,7 +340,8 @@ START_TEST(test_join)
                   && sum.peak_pps > 49);
         ck_assert_str_eq(sum.ended_by, "end");
         ck_assert_str_eq(text(sum.targets, 0), "a");
-        ck_assert(sum.scope == CFMT_EFFECT_NETWORK && sum.ours && sum.target_missing);
+        ck_assert(sum.scope == CFMT_EFFECT_NETWORK && sum.ours && sum.target_missing
+                  && sum.rule_only);
     }
 }
 END_TEST

@@ -110,9 +110,22 @@ START_TEST(a_clock_set_back_loses_no_job)
 }
 END_TEST
 
+START_TEST(a_clock_set_back_by_an_hour_keeps_no_job_waiting_for_one)
+{
+    cfmt_store_t *s = open_store();
+
+    ck_assert_int_eq(claim(s, "a", NOW, NULL), 1);
+    ck_assert_int_eq(cfmt_job_done(s, "j", "a", NOW, NOW + MIN, CFMT_JOB_OK, "ok"), APR_SUCCESS);
+    ck_assert_int_eq(claim(s, "a", NOW - APR_USEC_PER_SEC, NULL), 0); /* a correction is none */
+    ck_assert_int_eq(claim(s, "a", NOW - 60 * MIN, NULL), 1);
+    cfmt_store_close(s);
+}
+END_TEST
+
 UNIT_SUITE_BEGIN(job)
 UNIT_TEST(one_claims)
 UNIT_TEST(done_sets_the_next_time_and_counts_failures)
 UNIT_TEST(after_a_start_what_failed_is_due_except_at_a_limit)
 UNIT_TEST(a_clock_set_back_loses_no_job)
+UNIT_TEST(a_clock_set_back_by_an_hour_keeps_no_job_waiting_for_one)
 UNIT_SUITE_END

@@ -102,6 +102,28 @@ static void go_on(cfmt_store_t *s, kit_row_t row)
     kit_project(s, 200);
 }
 
+/* A volumetric END names its rule, as START does. */
+static kit_row_t volumetric_end(int ts, const char *attack, const char *name)
+{
+    kit_row_t row = volumetric(ts, attack, name, NULL);
+    char *state = strstr(row.body, "_START");
+
+    ck_assert(state != NULL);
+    row.body = apr_pstrcat(unit_pool, apr_pstrndup(unit_pool, row.body, state - row.body), "_END",
+                           state + 6, NULL);
+    return row;
+}
+
+/* May the attack that Cloudflare calls name be about anything? As cfmtctl and decisions see it. */
+static int is_unplaced(cfmt_store_t *s, const char *name)
+{
+    apr_array_header_t *rows;
+
+    ck_assert_int_eq(cfmt_query_attack_find(s, name, &rows, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(rows->nelts, 1);
+    return (int)APR_ARRAY_IDX(rows, 0, cfmt_attack_row_t).target_missing;
+}
+
 /* The prefixes of the attack that Cloudflare calls name. */
 static const char *prefixes(cfmt_store_t *s, const char *name)
 {
@@ -124,7 +146,7 @@ static const char *prefix_line(cfmt_store_t *s)
 
 static void check_tables(cfmt_store_t *s)
 {
-    ck_assert_str_eq(prefix_line(s), "1 0 3 auto-advertise 3 1 2 external");
+    ck_assert_str_eq(prefix_line(s), "1 0 3 auto-advertise 3 1 2 auto-advertise");
     ck_assert_int_eq(kit_int(s, "SELECT since FROM tunnel"), KIT_T(4)); /* of its state */
     ck_assert_int_eq(kit_int(s, "SELECT row FROM tunnel"), 6);
     check_rebuild(s, "tables");
@@ -138,7 +160,10 @@ START_TEST(test_tables)
     kit_project(s, 200);
     ck_assert_str_eq(prefix_line(s), "0 0 1 first 1 1 - -");
     append_as(s, prefix(2, "b1", "203.0.113.0/24", 1, 0), "external", NULL);
-    append_as(s, prefix(3, "b1", "203.0.113.0/25", 1, 0), "auto-advertise", NULL);
+    kit_project(s, 200);
+    ck_assert_str_eq(prefix_line(s), "1 0 2 external 2 1 2 external");
+    /* Cloudflare's own alert came later: the same state says who made it */
+    append_as(s, prefix(3, "b1", "203.0.113.0/24", 1, 0), "auto-advertise", NULL);
     append_as(s, prefix(3, "b2", "10.0.0.0/8", 1, 0), "first", NULL);
     append_as(s, tunnel(4, "t1", "up", 0), "first", NULL);
     append_as(s, tunnel(5, "t1", "up", 0), "external", NULL);
@@ -189,6 +214,29 @@ START_TEST(test_unreadable)
     prune(s, KIT_T(100));
     check_rebuild(s, "unreadable");
     ck_assert_int_eq(kit_int(s, "SELECT row FROM prefix"), 4);
+}
+END_TEST
+
+/* Retention takes what is gone along; a projector that goes on must not remember it. */
+START_TEST(test_gone_meanwhile)
+{
+    cfmt_store_t *s = kit_open("cfmt.db");
+    cfmt_projector_t *pr = cfmt_projector_create(NULL, unit_pool);
+    kit_row_t rows[] = { prefix(1, "b1", "203.0.113.0/24", 0, 0),
+                         prefix(2, "b1", "203.0.113.0/24", 0, 1), tunnel(3, "t1", "up", 0) };
+    kit_row_t again = prefix(9, "b1", "203.0.113.0/24", 1, 0);
+    int done;
+
+    kit_append(s, rows, 3);
+    do { /* the last one finds nothing to do, and has loaded the world */
+        ck_assert_int_eq(cfmt_project_step(pr, s, 200, &done, unit_pool), APR_SUCCESS);
+    } while (done);
+    prune(s, KIT_T(3));
+    ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM prefix"), 0);
+    kit_append(s, &again, 1);
+    ck_assert_int_eq(cfmt_project_step(pr, s, 200, &done, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(kit_int(s, "SELECT first_at FROM prefix"), KIT_T(9));
+    check_rebuild(s, "gone meanwhile");
 }
 END_TEST
 
@@ -282,6 +330,54 @@ START_TEST(test_rules)
 }
 END_TEST
 
+/* Only while its rule is not known does an alert that names one block everything. */
+START_TEST(test_unplaced)
+{
+    cfmt_store_t *s = kit_open("cfmt.db");
+
+    go_on(s, kit_config(0, "{\"Prefix 203.0.113.0/24\":\"\",\"Prefix 10.0.0.0/8\":\"\"}"));
+    go_on(s, volumetric(1, "early", "web", NULL));
+    ck_assert_int_eq(is_unplaced(s, "early"), 1);
+    go_on(s, rule(2, "r1", "web", "203.0.113.0/24", 0));
+    ck_assert_int_eq(is_unplaced(s, "early"), 0);
+    go_on(s, volumetric(3, "late", "web", NULL));
+    ck_assert_int_eq(is_unplaced(s, "late"), 0);
+    go_on(s, volumetric(4, "late", "mail", NULL)); /* one of two is known */
+    ck_assert_int_eq(is_unplaced(s, "late"), 1);
+    go_on(s, kit_alert((kit_say_t){ .ts = 5, .attack = "blind" }));
+    go_on(s, volumetric(6, "blind", "web", NULL)); /* an event without either stays */
+    ck_assert_int_eq(is_unplaced(s, "blind"), 1);
+    go_on(s, volumetric(6, "nowhere", "far", NULL));
+    go_on(s, rule(7, "r2", "far", "192.0.2.0/24", 0)); /* known, and none of ours */
+    ck_assert_int_eq(is_unplaced(s, "nowhere"), 0);
+    ck_assert_str_eq(prefixes(s, "nowhere"), "[]");
+    check_rebuild(s, "unplaced");
+    prune(s, KIT_T(5));
+    check_rebuild(s, "unplaced, half pruned");
+    prune(s, KIT_T(100));
+    check_rebuild(s, "unplaced, pruned");
+    ck_assert_int_eq(is_unplaced(s, "late"), 1);
+    go_on(s, rule(101, "r1", "web", "203.0.113.0/24", 1)); /* no longer known */
+    ck_assert_int_eq(is_unplaced(s, "early"), 1);
+    check_rebuild(s, "unplaced, rule gone");
+}
+END_TEST
+
+/* An END need not say where: the rule that it names does not widen what START said. */
+START_TEST(test_end_of_a_rule)
+{
+    cfmt_store_t *s = kit_open("cfmt.db");
+
+    go_on(s, kit_config(0, "{\"Prefix 203.0.113.0/24\":\"\",\"Prefix 10.0.0.0/8\":\"\"}"));
+    go_on(s, rule(1, "r1", "web", "10.0.0.0/8", 0));
+    go_on(s, volumetric(2, "A", "web", "203.0.113.7"));
+    go_on(s, volumetric_end(3, "A", "web"));
+    ck_assert_str_eq(kit_text(s, "SELECT state FROM attack"), "ended");
+    ck_assert_str_eq(prefixes(s, "A"), "[\"203.0.113.0/24\"]");
+    check_rebuild(s, "end of a rule");
+}
+END_TEST
+
 /* Many open attacks are gone through in bounded steps; no event is taken in between. */
 START_TEST(test_bounded)
 {
@@ -358,6 +454,24 @@ START_TEST(test_no_pruning_in_a_rebuild)
 }
 END_TEST
 
+/* One attack of the snapshot and one of later rows become one: none loses its prefix. */
+START_TEST(test_joined_behind_a_snapshot)
+{
+    cfmt_store_t *s = kit_open("cfmt.db");
+
+    go_on(s, kit_config(0, "{\"Prefix 203.0.113.0/24\":\"\",\"Prefix 10.0.0.0/8\":\"\"}"));
+    go_on(s, kit_alert((kit_say_t){ .ts = 1, .attack = "A", .target = "203.0.113.1" }));
+    go_on(s, kit_alert((kit_say_t){ .ts = 3, .attack = "B", .target = "10.0.0.1" }));
+    prune(s, KIT_T(2)); /* A has a base, B does not */
+    go_on(s, kit_alert((kit_say_t){ .ts = 4, .attack = "A", .correlation = "X",
+                                    .target = "203.0.113.1" }));
+    go_on(s, kit_alert((kit_say_t){ .ts = 5, .attack = "B", .correlation = "X",
+                                    .target = "203.0.113.1" }));
+    ck_assert_str_eq(prefixes(s, "B"), "[\"10.0.0.0/8\",\"203.0.113.0/24\"]");
+    check_rebuild(s, "joined");
+}
+END_TEST
+
 /* The attack's row keeps 64 targets; the others do not lose their prefix. */
 START_TEST(test_targets_cut)
 {
@@ -378,6 +492,35 @@ START_TEST(test_targets_cut)
     check_rebuild(s, "cut, pruned");
     ck_assert_str_eq(kit_text(s, "SELECT prefixes FROM attack"),
                      "[\"10.0.0.0/24\",\"203.0.113.0/24\"]");
+    go_on(s, kit_alert((kit_say_t){ .ts = 82, .attack = "A", .target = "10.0.0.1" }));
+    go_on(s, prefix(83, "b3", "192.0.2.0/24", 0, 0)); /* whatever changes then */
+    ck_assert_str_eq(kit_text(s, "SELECT prefixes FROM attack"),
+                     "[\"10.0.0.0/24\",\"203.0.113.0/24\"]");
+    go_on(s, prefix(84, "b4", "203.0.113.0/25", 0, 0)); /* where in the /24 nobody knows any more */
+    go_on(s, prefix(85, "b1", "203.0.113.0/24", 0, 1));
+    ck_assert_str_eq(kit_text(s, "SELECT prefixes FROM attack"),
+                     "[\"10.0.0.0/24\",\"203.0.113.0/25\"]");
+    check_rebuild(s, "cut, pruned, mapped");
+    prune(s, KIT_T(84));
+    check_rebuild(s, "cut, pruned, mapped, pruned");
+}
+END_TEST
+
+/* Nor does a pruned one, when the events that are left have all the places in the row. */
+START_TEST(test_pruned_target_cut)
+{
+    cfmt_store_t *s = kit_open("cfmt.db");
+    int i;
+
+    go_on(s, kit_alert((kit_say_t){ .ts = 0, .attack = "A", .target = "203.0.113.1" }));
+    prune(s, KIT_T(1));
+    for (i = 0; i < 70; i++) {
+        go_on(s, kit_alert((kit_say_t){ .ts = 2 + i, .attack = "A",
+                                        .target = apr_psprintf(unit_pool, "10.0.0.%d", i) }));
+    }
+    go_on(s, prefix(81, "b1", "203.0.113.0/24", 0, 0));
+    ck_assert_str_eq(prefixes(s, "A"), "[\"203.0.113.0/24\"]");
+    check_rebuild(s, "pruned target cut");
 }
 END_TEST
 
@@ -487,8 +630,10 @@ static kit_row_t random_row(unsigned *seed, int at)
         return kit_close(at, ids[1 + kit_random(seed, 4)]);
     }
     if (what < 8) {
-        row = volumetric(ts, ids[1 + kit_random(seed, 4)], names[kit_random(seed, 2)],
-                         kit_random(seed, 3) ? NULL : targets[kit_random(seed, 4)]);
+        row = kit_random(seed, 4)
+                  ? volumetric(ts, ids[1 + kit_random(seed, 4)], names[kit_random(seed, 2)],
+                               kit_random(seed, 3) ? NULL : targets[kit_random(seed, 4)])
+                  : volumetric_end(ts, ids[1 + kit_random(seed, 4)], names[kit_random(seed, 2)]);
     }
     else {
         row = kit_alert((kit_say_t){ .end = kit_random(seed, 3) == 0,
@@ -569,12 +714,17 @@ END_TEST
 UNIT_SUITE_BEGIN(project_world)
     UNIT_TEST(test_tables)
     UNIT_TEST(test_unreadable)
+    UNIT_TEST(test_gone_meanwhile)
     UNIT_TEST(test_readings)
     UNIT_TEST(test_mapping)
     UNIT_TEST(test_rules)
+    UNIT_TEST(test_unplaced)
+    UNIT_TEST(test_end_of_a_rule)
     UNIT_TEST(test_bounded)
     UNIT_TEST(test_no_pruning_in_a_rebuild)
+    UNIT_TEST(test_joined_behind_a_snapshot)
     UNIT_TEST(test_targets_cut)
+    UNIT_TEST(test_pruned_target_cut)
     UNIT_TEST(test_recovered)
     UNIT_TEST(test_recovered_without_ts)
     UNIT_TEST(test_random)

@@ -338,6 +338,25 @@ START_TEST(a_store_of_version_1)
 }
 END_TEST
 
+/* Its attacks are of another shape under the same number: said, and left as it is. */
+START_TEST(a_store_that_was_never_released)
+{
+    const char *path = unit_path("older.db");
+    cfmt_result_t r;
+    sqlite3 *h;
+
+    make_v1(path);
+    ck_assert_int_eq(sqlite3_open(path, &h), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(h, "DROP TABLE attack; CREATE TABLE attack(id TEXT PRIMARY KEY)",
+                                  NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(cfmt_prepare_store(path, NULL, KIT_T(0), &r, unit_pool), CFMT_EFOREIGN);
+    ck_assert_msg(strstr(r.detail, "never released; move it away") != NULL, "%s", r.detail);
+    ck_assert_int_eq(sqlite3_exec(h, "INSERT INTO job(name, due_at, ok_at) VALUES('x', 1, 1)", NULL,
+                                  NULL, NULL), SQLITE_ERROR); /* nothing of version 2 is in it */
+    sqlite3_close(h);
+}
+END_TEST
+
 UNIT_SUITE_BEGIN(world)
     UNIT_TEST(prefix_bodies)
     UNIT_TEST(tunnel_and_rule_bodies)
@@ -347,4 +366,5 @@ UNIT_SUITE_BEGIN(world)
     UNIT_TEST(tunnel_and_rule_rows)
     UNIT_TEST(jobs_know_their_last_success)
     UNIT_TEST(a_store_of_version_1)
+    UNIT_TEST(a_store_that_was_never_released)
 UNIT_SUITE_END

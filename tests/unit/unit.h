@@ -17,7 +17,7 @@
     X(attack) X(entity) X(schedule) \
     X(store) X(lock) X(commit) X(journal) X(setting) X(job) X(gauge) \
     X(projection) X(order) X(retention) X(query) X(world) X(sensed) X(project_world) \
-    X(leader) X(engine) X(runner) X(health) X(health_api) X(health_world)
+    X(leader) X(engine) X(sense) X(runner) X(health) X(health_api) X(health_world)
 
 #define X(name) Suite *suite_##name(void);
 SUITES(X)

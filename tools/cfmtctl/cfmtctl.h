@@ -50,6 +50,8 @@ typedef struct ctl_t {
     unsigned given;          /* OPT_... */
     int json, follow, full, all;
     apr_time_t since;        /* 0 = from the beginning */
+    apr_interval_time_t ago; /* --since as a duration: since is set when the clock is known */
+    cfmt_demo_t demo;        /* speed 0 = real time */
     int limit;
     const char *reason;
     const char *const *operands;
@@ -96,8 +98,16 @@ const char *ctl_nearest(const char *typed);
  * file.
  */
 int ctl_become(ctl_t *ctl);
-/* Opens ctl->db or complains. Returns a ctl_exit_e. */
+/* Opens ctl->db or complains, and heeds its clock. Returns a ctl_exit_e. */
 int ctl_open(ctl_t *ctl, cfmt_store_mode_e mode, cfmt_store_t **ps);
+/*
+ * What the store's rows are dated by: real time, or that of a demonstration (CfmtDemoSpeed), which
+ * is said once on stderr. Heartbeats are always in real time.
+ */
+void ctl_clock_heed(ctl_t *ctl, cfmt_store_t *s);
+apr_time_t ctl_now(const ctl_t *ctl);
+/* How long ago that was, in real time: what a delay of ours is held against. */
+apr_interval_time_t ctl_real_age(const ctl_t *ctl, apr_time_t at);
 /* One sentence for a failure of the store; detail may be NULL. Returns the exit code. */
 int ctl_store_failed(const ctl_t *ctl, apr_status_t rv, const char *detail);
 

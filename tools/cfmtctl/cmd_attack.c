@@ -143,7 +143,7 @@ static int catch_up(const ctl_t *ctl, cfmt_store_t *s)
 static apr_status_t write_command(const ctl_t *ctl, cfmt_store_t *s, const char *id,
                                   apr_int64_t *prow)
 {
-    cfmt_entry_t e = { .kind = "command", .at = apr_time_now() };
+    cfmt_entry_t e = { .kind = "command", .at = ctl_now(ctl) };
     apr_status_t rv;
 
     e.origin = apr_pstrcat(ctl->pool, "user ", ctl->user, NULL);
@@ -175,7 +175,7 @@ static void say(const ctl_t *ctl, const char *outcome, const cfmt_attack_row_t *
     }
     printf("{\"version\":1,\"outcome\":\"%s\",\"journal_id\":%s,\"attack\":%s}\n", outcome,
            row ? apr_psprintf(ctl->pool, "%" APR_INT64_T_FMT, row) : "null",
-           ctl_attack_json(a, apr_time_now(), ctl->pool));
+           ctl_attack_json(a, ctl_now(ctl), ctl->pool));
 }
 
 static void say_ended(const ctl_t *ctl, const cfmt_attack_row_t *a)

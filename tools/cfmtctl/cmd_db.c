@@ -33,7 +33,7 @@ static const ctl_column_t finding_columns[] = {
 static const ctl_list_t finding_list = { "checks", finding_columns, sizeof(finding_t) };
 
 typedef struct report_t {
-    const ctl_t *ctl;
+    ctl_t *ctl;
     apr_pool_t *p;
     apr_array_header_t *rows;
     int failed;
@@ -195,7 +195,7 @@ static void check_journal(report_t *r, cfmt_store_t *s)
         add(r, FAIL, "journal", "%s", cfmt_store_error(s));
         return;
     }
-    lag = h.oldest_lag_at ? apr_time_now() - h.oldest_lag_at : 0;
+    lag = h.oldest_lag_at ? ctl_real_age(r->ctl, h.oldest_lag_at) : 0;
     add(r, OK, "journal", "%" APR_INT64_T_FMT " rows ever, last delivery %s", h.head,
         h.last_delivery_at ? ctl_time(r->p, h.last_delivery_at) : "never");
     add(r, lag > LAG_LATE ? WARN : OK, "projection", "to row %" APR_INT64_T_FMT "%s%s", h.cursor,
@@ -264,6 +264,7 @@ static int check(report_t *r)
         add(r, FAIL, "open", "%s", why.detail);
         return CTL_FAILED;
     }
+    ctl_clock_heed(r->ctl, s);
     check_facts(r, s);
     check_journal(r, s);
     check_leader(r, s);

@@ -71,7 +71,7 @@ static void view_job(const ctl_world_t *w, job_view_t *v, const cfmt_job_t *job)
     v->name = job->name;
     v->due_at = job->due_at;
     v->due_in = apr_time_sec(in);
-    v->overdue = in < -RUN_MAX;
+    v->overdue = ctl_real_age(w->ctl, job->due_at) > RUN_MAX;
     v->due = v->overdue ? "overdue" : in < APR_USEC_PER_SEC ? "now"
              : ctl_duration(w->p, in);
     v->last = ctl_aged(w, job->last_at);

@@ -237,7 +237,7 @@ static apr_array_header_t *news_of(follower_t *f, const apr_array_header_t *rows
     apr_array_header_t *view = apr_array_make(f->rd.page, rows->nelts + 1, sizeof(attack_view_t));
     apr_hash_t *next = apr_hash_make(f->next_pool);
     apr_pool_t *old = f->seen_pool;
-    apr_time_t now = apr_time_now();
+    apr_time_t now = ctl_now(f->rd.ctl);
     int i;
 
     for (i = 0; i < rows->nelts; i++) {
@@ -336,16 +336,17 @@ static void note_empty(const reader_t *rd)
 static void note_lag(reader_t *rd)
 {
     cfmt_health_rows_t h;
-    apr_time_t now = apr_time_now();
+    apr_interval_time_t lag;
 
     if (rd->out.list == &journal_list || cfmt_query_health(rd->store, &h) != APR_SUCCESS) {
         return;
     }
-    if (h.oldest_lag_at && now - h.oldest_lag_at > apr_time_from_sec(2)) {
+    lag = h.oldest_lag_at ? ctl_real_age(rd->ctl, h.oldest_lag_at) : 0;
+    if (lag > apr_time_from_sec(2)) {
         ctl_complain(CFMT_ID(0731),
                      "what came in the last %s is not in this list yet: is httpd running?"
                      " 'cfmtctl journal' shows it",
-                     ctl_duration(rd->ctl->pool, now - h.oldest_lag_at));
+                     ctl_duration(rd->ctl->pool, lag));
     }
 }
 

@@ -78,13 +78,12 @@ const ctl_option_t ctl_options[] = {
 
 static int take_since(ctl_t *ctl, const char *value)
 {
-    apr_interval_time_t ago;
-    apr_time_t now = apr_time_now();
-
-    if (cfmt_duration_parse(&ago, value) == APR_SUCCESS) {
-        ctl->since = ago < now ? now - ago : 0;
+    ctl->since = 0;
+    if (cfmt_duration_parse(&ctl->ago, value) == APR_SUCCESS) {
+        ctl->ago += ctl->ago == 0; /* "0s" is a time, too */
         return CTL_DONE;
     }
+    ctl->ago = 0;
     if (cfmt_time_parse(&ctl->since, value) == APR_SUCCESS) {
         return CTL_DONE;
     }

@@ -1,7 +1,7 @@
 /*
  * Who runs this and may they: root becomes the owner of the state directory before any file is
  * opened, so that it neither leaves root's files there nor follows what that owner has put in its
- * way. And the sentences for a database that cannot be used.
+ * way. The sentences for a database that cannot be used, and the clock that its rows are dated by.
  */
 #include <errno.h>
 #include <grp.h>
@@ -194,5 +194,56 @@ int ctl_open(ctl_t *ctl, cfmt_store_mode_e mode, cfmt_store_t **ps)
     cfmt_result_t r = { .status = APR_SUCCESS };
     apr_status_t rv = cfmt_store_open(ps, ctl->db, mode, &r, ctl->pool);
 
-    return rv == APR_SUCCESS ? CTL_DONE : ctl_store_failed(ctl, rv, r.detail);
+    if (rv != APR_SUCCESS) {
+        return ctl_store_failed(ctl, rv, r.detail);
+    }
+    ctl_clock_heed(ctl, *ps);
+    return CTL_DONE;
+}
+
+/* ---- which clock ----------------------------------------------------------------------------- */
+
+/* "60 since=2026-11-23T03:00:00Z"; false: no demonstration. */
+static int read_demo(ctl_t *ctl, const char *text)
+{
+    const char *since = text ? strstr(text, " since=") : NULL;
+    apr_int64_t speed;
+    apr_time_t at;
+
+    if (!since
+        || cfmt_int_parse(&speed, apr_pstrmemdup(ctl->pool, text, (apr_size_t)(since - text)), 2,
+                          CFMT_DEMO_SPEED_MAX) != APR_SUCCESS
+        || cfmt_time_parse(&at, since + strlen(" since=")) != APR_SUCCESS) {
+        return 0;
+    }
+    cfmt_clock_demo(&ctl->demo, at, (int)speed);
+    return 1;
+}
+
+apr_time_t ctl_now(const ctl_t *ctl)
+{
+    return cfmt_clock_now(ctl->demo.speed ? &ctl->demo.clock : NULL);
+}
+
+apr_interval_time_t ctl_real_age(const ctl_t *ctl, apr_time_t at)
+{
+    return cfmt_clock_real(&ctl->demo.clock, ctl_now(ctl) - at);
+}
+
+void ctl_clock_heed(ctl_t *ctl, cfmt_store_t *s)
+{
+    apr_table_t *settings;
+    apr_time_t now;
+
+    if (!ctl->demo.speed && cfmt_settings_read(s, &settings, ctl->pool) == APR_SUCCESS
+        && read_demo(ctl, apr_table_get(settings, "DemoSpeed"))) {
+        ctl_complain(CFMT_ID(0871), "DEMO: time runs %d times faster here (CfmtDemoSpeed), it is"
+                     " %s: nothing here protects a network",
+                     ctl->demo.speed, ctl_time(ctl->pool, ctl_now(ctl)));
+    }
+    now = ctl_now(ctl);
+    if (ctl->ago) {
+        ctl->since = ctl->ago < now ? now - ctl->ago : 0;
+        ctl->ago = 0; /* a list that is followed begins once */
+    }
 }

@@ -21,10 +21,10 @@ int ctl_world_open(ctl_world_t *w, ctl_t *ctl)
     memset(w, 0, sizeof(*w));
     w->ctl = ctl;
     w->p = ctl->pool;
-    w->now = apr_time_now();
     if (code != CTL_DONE || (code = ctl_open(ctl, CFMT_STORE_READ, &w->store)) != CTL_DONE) {
         return code;
     }
+    w->now = ctl_now(ctl);
     rv = cfmt_settings_read(w->store, &w->settings, w->p);
     if (rv == APR_SUCCESS) {
         rv = cfmt_jobs_load(w->store, &w->jobs, w->p);
@@ -90,9 +90,9 @@ void ctl_world_print(const ctl_world_t *w, const ctl_list_t *list, const apr_arr
 apr_interval_time_t ctl_world_stale(const ctl_world_t *w)
 {
     const char *text = apr_table_get(w->settings, "PollInterval");
-    apr_interval_time_t d;
+    apr_interval_time_t d, least = cfmt_clock_span(&w->ctl->demo.clock, STALE);
 
-    return text && cfmt_duration_parse(&d, text) == APR_SUCCESS && 5 * d > STALE ? 5 * d : STALE;
+    return text && cfmt_duration_parse(&d, text) == APR_SUCCESS && 5 * d > least ? 5 * d : least;
 }
 
 void ctl_world_unconfigured(const char *then)
