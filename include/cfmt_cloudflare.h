@@ -341,4 +341,63 @@ apr_status_t cfmt_notice_read(cfmt_notice_t *n, const char **pwhy, const cfmt_js
 apr_array_header_t *cfmt_history_missed(const apr_array_header_t *notices,
                                         const apr_array_header_t *stored, apr_pool_t *p);
 
+/* ---- analytics.c, analytics_query.c: dropped and passed traffic, by minute ------------------- */
+
+/* What the account's plan allows (GraphQL `settings`), read daily. */
+typedef struct cfmt_analytics_limits_t {
+    int page;                       /* maxPageSize: rows of an answer */
+    apr_interval_time_t duration;   /* maxDuration: of a query's time range */
+    apr_interval_time_t history;    /* notOlderThan */
+} cfmt_analytics_limits_t;
+#define CFMT_ANALYTICS_LIMITS_DEFAULT \
+    { .page = 10000, .duration = apr_time_from_sec(86400), \
+      .history = apr_time_from_sec(31 * 86400) }
+const char *cfmt_analytics_limits_query(const char *account, apr_pool_t *p);
+#define CFMT_ANALYTICS_LIMITS_ROWS "data.viewer.accounts.0.settings"
+apr_status_t cfmt_analytics_limits_read(cfmt_analytics_limits_t *l, const char **pwhy,
+                                        const cfmt_json_t *row);
+
+/* A piece of what is wanted: all of these prefixes, all of these minutes. */
+typedef struct cfmt_traffic_piece_t {
+    apr_time_t from, to;          /* whole minutes; to is exclusive */
+    apr_array_header_t *prefixes; /* cfmt_cidr_t */
+    int without_passed;           /* passed traffic is not asked for: it is in every minute */
+} cfmt_traffic_piece_t;
+
+/*
+ * The query's body. Rows come by minute, subnet (/24, /48: what analytics have), outcome and
+ * system; prefixes that hold too many subnets for that (v4 shorter than /18, v6 shorter than /44)
+ * are asked for as sums, one alias each, so that carpet bombing cannot cut the answer. A prefix
+ * longer than its subnet is judged by the subnet that covers it. Sums of v6 /17 to /23 and /33 to
+ * /39 take in more of the account than the prefix (analytics_query.c says why).
+ */
+const char *cfmt_traffic_query(const char *account, const cfmt_traffic_piece_t *piece, int limit,
+                               apr_pool_t *p);
+/* The row paths of that query for cfmt_api_call_t, ended by NULL: "which" counts in them. */
+const char *const *cfmt_traffic_rows(const cfmt_traffic_piece_t *piece, apr_pool_t *p);
+
+/* What one answer says, as it comes in; lives in p. */
+typedef struct cfmt_traffic_reading_t cfmt_traffic_reading_t;
+cfmt_traffic_reading_t *cfmt_traffic_reading(const cfmt_traffic_piece_t *piece, int limit,
+                                             apr_pool_t *p);
+/* A row of it. CFMT_EINVALID and *pwhy: it cannot be understood. */
+apr_status_t cfmt_traffic_take(cfmt_traffic_reading_t *r, const char **pwhy, int which,
+                               const cfmt_json_t *row);
+/* As many rows as the limit: some are missing. */
+int cfmt_traffic_cut(const cfmt_traffic_reading_t *r);
+/*
+ * Start of the newest minute of which the account has a row at all; 0 = it has none. Looked for
+ * from an hour before the piece's end until ten minutes behind it.
+ */
+apr_time_t cfmt_traffic_watermark(const cfmt_traffic_reading_t *r);
+/* The sums of one prefix (index into the piece's) in one minute; zeros when there was no row. */
+const cfmt_traffic_t *cfmt_traffic_of(const cfmt_traffic_reading_t *r, int prefix,
+                                      apr_time_t minute);
+/*
+ * Two halves of a piece whose answer was cut: of its time, else of its prefixes. 0 = it cannot be
+ * halved (one minute of one prefix).
+ */
+int cfmt_traffic_halve(cfmt_traffic_piece_t halves[2], const cfmt_traffic_piece_t *piece,
+                       apr_pool_t *p);
+
 #endif

@@ -6,6 +6,7 @@
 #define CFMT_POLICY_H
 
 #include "cfmt_intake.h"
+#include "cfmt_world.h"
 
 /* ---- attack.c: a set of events -> one attack, whatever their order (DOMAIN.md section 4) ----- */
 
@@ -98,6 +99,71 @@ typedef struct cfmt_entity_t {
 int cfmt_entity_event_compare(const cfmt_event_t *a, const cfmt_event_t *b);
 void cfmt_entity_init(cfmt_entity_t *t, const char *kind, const char *id);
 void cfmt_entity_step(cfmt_entity_t *t, const cfmt_event_t *e, apr_pool_t *p);
+
+/* ---- calm.c: minutes of traffic -> attack, calm or unknown (DOMAIN.md section 4) ------------- */
+
+typedef struct cfmt_threshold_t {
+    double pps, bps;    /* at or above either: attack; below half of both: calm */
+    unsigned systems;   /* 1 << cfmt_system_e: whose drops count */
+    double passed_pps;  /* passed traffic that counts as attack; < 0 = none does */
+    int sustain;        /* attack minutes in a row that open an attack without an alert */
+    int idle_calm;      /* an account without any traffic counts as calm */
+} cfmt_threshold_t;
+#define CFMT_THRESHOLD_DEFAULT \
+    { .pps = 2000, .bps = 20e6, .systems = 1u << CFMT_SYSTEM_DOSD | 1u << CFMT_SYSTEM_FLOWTRACKD, \
+      .passed_pps = -1, .sustain = 2 }
+
+typedef enum {
+    CFMT_VERDICT_UNKNOWN,
+    CFMT_VERDICT_CALM,
+    CFMT_VERDICT_BETWEEN, /* not calm, but opens nothing */
+    CFMT_VERDICT_ATTACK
+} cfmt_verdict_e;
+const char *cfmt_verdict_name(cfmt_verdict_e v); /* "unknown" "calm" "between" "attack" */
+
+typedef struct cfmt_judged_t {
+    cfmt_verdict_e verdict;
+    /*
+     * attack: "pps" "bps" "passed"; between: the same; calm: "below" "idle"; unknown: "unread"
+     * "incomplete" "idle".
+     */
+    const char *reason;
+    /* Of what counts (what passed, too, once passed_pps is reached), a second, over the minute. */
+    double pps, bps;
+    cfmt_system_e by;   /* whose drops that count were most packets; OTHER when there are none */
+} cfmt_judged_t;
+
+void cfmt_calm_judge(cfmt_judged_t *j, const cfmt_minute_t *m, const cfmt_threshold_t *t);
+
+/* A run of minutes of one prefix with one verdict; what lies between spans is unknown. */
+typedef struct cfmt_span_t {
+    apr_time_t from, to;    /* whole minutes; to is exclusive */
+    cfmt_verdict_e verdict; /* never UNKNOWN */
+    const char *reason;
+    double pps, bps;        /* the greatest of its minutes */
+    cfmt_system_e by;       /* of the minute with the greatest pps */
+    apr_time_t peak_at;     /* that minute; of several the first */
+} cfmt_span_t;
+
+/* All of these: spans sorted by from, without overlaps. */
+
+/*
+ * How long it has been calm without a gap, ending at `end` (that of the newest complete minute). 0
+ * when a minute behind `end` is attack: incomplete data proves that.
+ */
+apr_interval_time_t cfmt_calm_for(const cfmt_span_t *spans, int n, apr_time_t end);
+/* End of the last attack minute before `end`; 0 = none known. */
+apr_time_t cfmt_calm_last_attack(const cfmt_span_t *spans, int n, apr_time_t end);
+/* The first unknown minute in [since, until); until when there is none. */
+apr_time_t cfmt_calm_gap(const cfmt_span_t *spans, int n, apr_time_t since, apr_time_t until);
+/* No known minute ends later than now - after, though it could have been known since `since`. */
+int cfmt_calm_blind(const cfmt_span_t *spans, int n, apr_time_t since, apr_time_t now,
+                    apr_interval_time_t after);
+/*
+ * The newest run of at least `sustain` attack minutes in a row: its bounds. 0 = there is none.
+ */
+int cfmt_calm_sustained(const cfmt_span_t *spans, int n, int sustain, apr_time_t *pfrom,
+                        apr_time_t *pto);
 
 /* ---- schedule.c: when next ------------------------------------------------------------------- */
 

@@ -14,7 +14,7 @@
 
 /* ---- store.c: open, migrate, check ----------------------------------------------------------- */
 
-#define CFMT_SCHEMA 2          /* PRAGMA user_version that this code makes */
+#define CFMT_SCHEMA 3          /* PRAGMA user_version that this code makes */
 #define CFMT_APPLICATION_ID 0x43464d54 /* "CFMT": PRAGMA application_id of our files */
 
 typedef struct cfmt_store_t cfmt_store_t;
@@ -255,6 +255,7 @@ typedef struct cfmt_job_t {
     int fails;              /* in a row */
     const char *last_result;
     apr_time_t ok_at;       /* last success; 0 = never */
+    const char *owner;      /* of the claim, as given to cfmt_job_claim; NULL = none */
 } cfmt_job_t;
 
 /* Makes the row where missing (due now). In its own transaction only when needed. */
@@ -272,6 +273,8 @@ typedef enum {
 } cfmt_job_end_e;
 apr_status_t cfmt_job_done(cfmt_store_t *s, const char *name, const char *owner, apr_time_t now,
                            apr_time_t due_at, cfmt_job_end_e end, const char *result);
+/* Ends a claim of that owner, who will not come back to it. */
+apr_status_t cfmt_job_free(cfmt_store_t *s, const char *name, const char *owner);
 /* After a start, which may be the remedy: a job that failed is due now, except at a limit. */
 apr_status_t cfmt_job_hurry(cfmt_store_t *s, const char *name, apr_time_t now);
 /* When it is due and its claim over; 0: there is no such row. */
@@ -395,14 +398,15 @@ apr_table_t *cfmt_snapshot_config(const char *body, apr_size_t len, apr_pool_t *
 #define CFMT_RETENTION_STEP 200 /* rows a step, one transaction each */
 
 typedef struct cfmt_retention_t {
-    apr_interval_time_t journal, rejected; /* 0 = keep for ever */
+    apr_interval_time_t journal, rejected, evidence; /* 0 = keep for ever */
 } cfmt_retention_t;
 
 /*
- * One step: deletes rejected rows by age, or prunes the oldest projected rows of the journal into
- * its snapshot row. At most CFMT_RETENTION_STEP rows; *pmore: call again. The projections stay what
- * a rebuild would give; ended attacks all of whose events are pruned go. Only the leader calls it.
- * CFMT_EMOVED: somebody else did; try again.
+ * One step: deletes rejected rows or evidence by age, or prunes the oldest projected rows of the
+ * journal into its snapshot row. At most CFMT_RETENTION_STEP rows; *pmore: call again. The
+ * projections stay what a rebuild would give; ended attacks all of whose events are pruned go.
+ * Evidence goes by whole days (UTC), is kept for two days at least and no longer than the journal.
+ * Only the leader calls it. CFMT_EMOVED: somebody else did; try again.
  */
 apr_status_t cfmt_retention_step(cfmt_store_t *s, const cfmt_retention_t *conf, apr_time_t now,
                                  int *pmore, apr_pool_t *ptemp);

@@ -158,4 +158,71 @@ apr_status_t cfmt_places_load(cfmt_store_t *s, apr_int64_t after, int limit,
 /* Its prefixes (const char *, sorted) and rule_unknown, inside the caller's transaction. */
 apr_status_t cfmt_place_save(cfmt_store_t *s, const cfmt_place_t *place, apr_pool_t *ptemp);
 
+/* ---- evidence.c, evidence_json.c, threshold.c: minutes of traffic ---------------------------- */
+
+/*
+ * Journal kind `evidence`: what one answer said of some prefixes in [from, to). Minutes that end at
+ * or before `complete` are complete, those behind it count only where they prove an attack. Traffic
+ * that is zero is not written. Times are whole minutes, at most CFMT_EVIDENCE_RANGE from first to
+ * last; traffic is whole packets and bits. A minute later than a day behind the row's own `at`
+ * does not count, so it is known from `at` which rows can say nothing any more.
+ */
+#define CFMT_EVIDENCE_RANGE apr_time_from_sec(2 * 86400)
+#define CFMT_EVIDENCE_AHEAD apr_time_from_sec(86400)
+typedef struct cfmt_evidence_row_t {
+    int prefix;               /* index into prefixes */
+    apr_time_t minute;
+    cfmt_traffic_t traffic;
+} cfmt_evidence_row_t;
+typedef struct cfmt_evidence_t {
+    apr_time_t from, to, complete;
+    int idle;                     /* the account had no traffic at all */
+    apr_array_header_t *prefixes; /* cfmt_cidr_t */
+    apr_array_header_t *rows;     /* cfmt_evidence_row_t, sorted by prefix and minute */
+} cfmt_evidence_t;
+const char *cfmt_evidence_encode(const cfmt_evidence_t *e, apr_pool_t *p);
+/* CFMT_EINVALID: not one of ours. */
+apr_status_t cfmt_evidence_decode(cfmt_evidence_t *e, const char *body, apr_size_t len,
+                                  apr_pool_t *p);
+
+/*
+ * Table evidence, the projection: spans of minutes (cfmt_span_t). Attack minutes stand alone, calm
+ * ones and those between are merged with neighbours of the same verdict and reason; unknown is what
+ * has no row. The rows do not depend on the order in which minutes came, nor on how answers were
+ * cut into pieces: of a minute judged more than once the highest verdict counts, and the greatest
+ * figures.
+ */
+/* Spans of prefix that end after since, sorted; array of cfmt_span_t in p. */
+apr_status_t cfmt_evidence_load(cfmt_store_t *s, const cfmt_cidr_t *prefix, apr_time_t since,
+                                apr_array_header_t **pspans, apr_pool_t *p);
+/* The same of all prefixes that have any, sorted by prefix: array of cfmt_evidence_spans_t in p. */
+typedef struct cfmt_evidence_spans_t {
+    cfmt_cidr_t prefix;
+    apr_array_header_t *spans; /* cfmt_span_t */
+} cfmt_evidence_spans_t;
+apr_status_t cfmt_evidence_load_all(cfmt_store_t *s, apr_time_t since, apr_array_header_t **psets,
+                                    apr_pool_t *p);
+/* The projector's write, in its transaction: one judged minute (not UNKNOWN). */
+apr_status_t cfmt_evidence_put(cfmt_store_t *s, const cfmt_cidr_t *prefix, apr_time_t minute,
+                               const cfmt_judged_t *j, apr_pool_t *ptemp);
+/* The same for a run of minutes that are all judged so (its peak_at is not read). */
+apr_status_t cfmt_evidence_put_span(cfmt_store_t *s, const cfmt_cidr_t *prefix,
+                                    const cfmt_span_t *span, apr_pool_t *ptemp);
+
+/* Evidence before this time is gone, and what the journal still says of it does not count. */
+#define CFMT_META_EVIDENCE_FROM "evidence_from"
+/* Of the row behind the cursor so many runs are stored already; 0 = it is not begun. */
+#define CFMT_META_EVIDENCE_PART "evidence_part"
+
+/* "dosd" "flowtrackd" "magic-firewall" "other"; any other word is OTHER. */
+const char *cfmt_system_name(cfmt_system_e system);
+cfmt_system_e cfmt_system_by_name(const char *name);
+
+/*
+ * The threshold in force for a prefix: "Threshold" ("pps=2000 bps=20M sustain=2") and its options
+ * in "Prefix <cidr>", where there is none in "Prefix *", of the settings.
+ */
+void cfmt_threshold_of(cfmt_threshold_t *t, const apr_table_t *settings, const cfmt_cidr_t *prefix,
+                       apr_pool_t *ptemp);
+
 #endif

@@ -83,4 +83,30 @@ typedef struct cfmt_token_t {
     apr_time_t not_before; /* 0 = none */
 } cfmt_token_t;
 
+/* Who dropped a packet (mitigationSystem). */
+typedef enum {
+    CFMT_SYSTEM_DOSD,
+    CFMT_SYSTEM_FLOWTRACKD,
+    CFMT_SYSTEM_FIREWALL, /* magic-firewall: the customer's own rules */
+    CFMT_SYSTEM_OTHER,    /* a word that is not known here */
+    CFMT_SYSTEMS
+} cfmt_system_e;
+
+/* Traffic of one prefix in one minute as analytics estimate it from samples: totals, not rates. */
+typedef struct cfmt_traffic_t {
+    double packets[CFMT_SYSTEMS], bits[CFMT_SYSTEMS]; /* dropped */
+    double passed_packets, passed_bits;
+} cfmt_traffic_t;
+
+/* One minute of one prefix, with what is known about how well it was read. */
+typedef struct cfmt_minute_t {
+    apr_time_t at;      /* its start */
+    cfmt_traffic_t traffic;
+    int read;           /* an answer that was not cut covered it */
+    int complete;       /* the account has rows newer than its end, and the lag has passed */
+    int idle;           /* the account had no traffic at all: nothing proves that rows would come */
+} cfmt_minute_t;
+
+#define CFMT_MINUTE apr_time_from_sec(60)
+
 #endif

@@ -21,6 +21,7 @@ struct cfmt_engine_t {
     cfmt_senses_t *senses;
     dev_t dev;                  /* of the file that was a good store last; ino 0 = none */
     ino_t ino;
+    int inherited;              /* claims of leaders that died have been looked for */
     int answered;               /* calls have ended since the last round */
     int journaled;              /* by this round: to be projected in the next, at once */
     apr_int64_t data_version;   /* at the last look */

@@ -10,7 +10,9 @@
 
 #include "batch.h"
 #include "cfmt_engine.h"
+#include "project_evidence.h"
 #include "project_world.h"
+#include "row_event.h"
 
 #define BEGIN_TIMEOUT apr_time_from_msec(250)
 /* of the commit lock, before the commit itself; intake waits meanwhile */
@@ -22,6 +24,7 @@
 typedef struct conf_t {
     const char *account;          /* NULL = none: every account is ours */
     apr_array_header_t *prefixes; /* cfmt_prefix_t, sorted */
+    cfmt_thresholds_t *thresholds;
 } conf_t;
 
 struct cfmt_projector_t {
@@ -39,6 +42,7 @@ struct cfmt_projector_t {
 /* How far the projection is. */
 typedef struct position_t {
     apr_int64_t cursor, pruned, mapped;
+    cfmt_findings_from_t evidence;
     cfmt_remap_t remap;
 } position_t;
 
@@ -64,6 +68,7 @@ typedef struct step_t {
     apr_int64_t moved;            /* the last row that changed where attacks hit; 0 = none */
     cfmt_remapping_t remapping;   /* the step of a change before it: no rows */
     cfmt_batch_t batch;
+    cfmt_findings_t findings;
 } step_t;
 
 cfmt_projector_t *cfmt_projector_create(const cfmt_log_t *log, apr_pool_t *p)
@@ -107,6 +112,7 @@ static void conf_read(conf_t *c, const apr_table_t *t, apr_pool_t *p)
         }
     }
     qsort(c->prefixes->elts, (size_t)c->prefixes->nelts, sizeof(cfmt_prefix_t), by_cidr);
+    c->thresholds = cfmt_thresholds(t, p);
 }
 
 /* row: of kind config or snapshot; NULL = there is none. */
@@ -201,22 +207,6 @@ static apr_status_t take_delivery(step_t *st, const cfmt_journal_row_t *row)
     return add_event(st, item, row);
 }
 
-/* Cloudflare's history need not hold a webhook's body: a text, then, that belongs to nothing. */
-static void text_event(cfmt_event_t *e, const cfmt_journal_row_t *row, apr_time_t ts, apr_pool_t *p)
-{
-    const char *body = row->body ? row->body : "";
-
-    memset(e, 0, sizeof(*e));
-    e->ts = ts;
-    e->digest = cfmt_digest64(body, row->len);
-    e->state = CFMT_STATE_INFO;
-    e->priority = CFMT_PRIORITY_INFO;
-    e->effect = CFMT_EFFECT_NONE;
-    e->ours = 1;
-    e->pps = e->bps = e->rps = -1;
-    e->summary = cfmt_text_escape(p, body, row->len, 200);
-}
-
 /*
  * A notification that never reached us, from Cloudflare's history: a delivery in every other way.
  * tag: when it was sent.
@@ -232,28 +222,10 @@ static apr_status_t take_recovered(step_t *st, const cfmt_journal_row_t *row)
     if (cfmt_event_read(&item->e, row->body ? row->body : "", row->len, sent, st->conf.account,
                         st->p)
         != APR_SUCCESS) {
-        text_event(&item->e, row, sent, st->p);
+        cfmt_row_text_event(&item->e, row, sent, st->p);
     }
     item->e.source = "recovered";
     return add_event(st, item, row);
-}
-
-static void close_event(cfmt_event_t *e, const cfmt_journal_row_t *row, const char *ref,
-                        apr_pool_t *p)
-{
-    e->id = row->id;
-    e->at = e->ts = row->at;
-    e->digest = cfmt_digest64(row->body, row->len);
-    e->source = "operator";
-    e->state = CFMT_STATE_END;
-    e->priority = CFMT_PRIORITY_INFO;
-    e->effect = CFMT_EFFECT_NONE;
-    e->ours = 1;
-    e->attack_id = ref;
-    e->pps = e->bps = e->rps = -1;
-    e->summary = apr_psprintf(p, "attack %s closed by %s",
-                              cfmt_text_escape(p, ref, strlen(ref), 60),
-                              cfmt_text_escape(p, row->origin, strlen(row->origin), 60));
 }
 
 static apr_status_t take_command(step_t *st, const cfmt_journal_row_t *row)
@@ -278,7 +250,7 @@ static apr_status_t take_command(step_t *st, const cfmt_journal_row_t *row)
         return APR_SUCCESS;
     }
     item = apr_pcalloc(st->p, sizeof(*item));
-    close_event(&item->e, row, ref, st->p);
+    cfmt_row_close_event(&item->e, row, ref, st->p);
     return cfmt_batch_add(&st->batch, item);
 }
 
@@ -293,6 +265,17 @@ static void take_config(step_t *st, const cfmt_journal_row_t *row)
     }
 }
 
+static apr_status_t take_evidence(step_t *st, const cfmt_journal_row_t *row)
+{
+    apr_status_t rv = cfmt_findings_take(&st->findings, row, st->conf.thresholds, st->rows, st->p);
+
+    if (rv == CFMT_EINVALID) {
+        skip_row(st, row, "not evidence that this program writes");
+        return APR_SUCCESS;
+    }
+    return rv;
+}
+
 static apr_status_t take_row(step_t *st, const cfmt_journal_row_t *row)
 {
     int moved;
@@ -305,6 +288,9 @@ static apr_status_t take_row(step_t *st, const cfmt_journal_row_t *row)
     }
     if (!strcmp(row->kind, "command")) {
         return take_command(st, row);
+    }
+    if (!strcmp(row->kind, "evidence")) {
+        return take_evidence(st, row);
     }
     if (!strcmp(row->kind, "config")) {
         take_config(st, row);
@@ -346,6 +332,7 @@ static apr_status_t position(cfmt_store_t *s, position_t *at)
 {
     apr_status_t rv = cfmt_meta_int(s, CFMT_META_CURSOR, 0, &at->cursor);
 
+    rv = rv == APR_SUCCESS ? cfmt_findings_from(s, &at->evidence) : rv;
     rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_PRUNED, 0, &at->pruned) : rv;
     rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_MAPPED, 0, &at->mapped) : rv;
     return rv == APR_SUCCESS ? cfmt_remap_load(s, &at->remap) : rv;
@@ -354,7 +341,8 @@ static apr_status_t position(cfmt_store_t *s, position_t *at)
 static int same_position(const position_t *a, const position_t *b)
 {
     return a->cursor == b->cursor && a->pruned == b->pruned && a->remap.row == b->remap.row
-           && a->remap.after == b->remap.after;
+           && a->remap.after == b->remap.after && a->evidence.part == b->evidence.part
+           && a->evidence.floor == b->evidence.floor;
 }
 
 /*
@@ -396,14 +384,20 @@ static apr_status_t read_rows(step_t *st, const apr_array_header_t *rows)
         st->rows = 1;
         return APR_SUCCESS;
     }
-    for (; rv == APR_SUCCESS && st->rows < rows->nelts; st->rows++, row++) {
+    for (; rv == APR_SUCCESS && st->rows < rows->nelts
+           && !cfmt_findings_full(&st->findings, st->rows);
+         st->rows++, row++) {
         sort = sort_of(row);
         if (sort != ROW_NEITHER && st->sort != ROW_NEITHER && sort != st->sort) {
             break;
         }
-        st->sort = sort == ROW_NEITHER ? st->sort : sort;
         rv = take_row(st, row);
-        st->head = row->id;
+        if (rv == APR_EAGAIN) {
+            rv = APR_SUCCESS;
+            break;
+        }
+        st->sort = sort == ROW_NEITHER ? st->sort : sort;
+        st->head = cfmt_findings_over(&st->findings) ? st->at.cursor : row->id;
     }
     return rv == APR_SUCCESS ? cfmt_batch_fold(&st->batch) : rv;
 }
@@ -431,6 +425,7 @@ static apr_status_t write_rows(step_t *st)
     }
     rv = cfmt_batch_write(&st->batch);
     rv = rv == APR_SUCCESS ? cfmt_world_write(&st->pr->world, st->s) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_findings_write(&st->findings, st->s, st->p) : rv;
     if (rv == APR_SUCCESS && st->moved) {
         rv = cfmt_remap_save(st->s, &remap);
     }
@@ -489,7 +484,8 @@ static apr_status_t commit_step(step_t *st)
         cfmt_store_rollback(st->s);
         return rv;
     }
-    adapt(st->pr, st->rows ? st->rows : st->remapping.done, cfmt_monotonic() - since);
+    adapt(st->pr, st->rows ? st->rows + cfmt_findings_now(&st->findings) : st->remapping.done,
+          cfmt_monotonic() - since);
     return cfmt_store_commit(st->s);
 }
 
@@ -499,6 +495,7 @@ static apr_status_t read_step(step_t *st, int limit)
     apr_array_header_t *rows;
     apr_status_t rv;
 
+    cfmt_findings_begin(&st->findings, &st->at.evidence, limit, st->p);
     if (st->at.remap.row) {
         return cfmt_world_remap(&st->remapping, &st->pr->world, st->s, &st->at.remap, st->at.mapped,
                                 limit, st->p);
@@ -554,6 +551,7 @@ static apr_status_t reset_some(cfmt_store_t *s, int *pleft)
     rv = rv == APR_SUCCESS ? cfmt_meta_set_int(s, CFMT_META_CONFIG, 0) : rv;
     rv = rv == APR_SUCCESS ? cfmt_meta_set_int(s, CFMT_META_LAST_DELIVERY, 0) : rv;
     rv = rv == APR_SUCCESS ? cfmt_meta_set_int(s, CFMT_META_MAPPED, 0) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_meta_set_int(s, CFMT_META_EVIDENCE_PART, 0) : rv;
     rv = rv == APR_SUCCESS ? cfmt_remap_save(s, &none) : rv;
     if (rv != APR_SUCCESS) {
         cfmt_store_rollback(s);

@@ -22,7 +22,7 @@
 /* how soon a leader sees what another process committed, and beats */
 #define GLANCE apr_time_from_sec(1)
 
-#define KEPT ((apr_size_t)4 * 1024 * 1024) /* of free memory, for the next round */
+#define KEPT ((apr_size_t)1024 * 1024) /* of free memory, for the next round */
 
 struct cfmt_runner_t {
     cfmt_runner_conf_t conf;

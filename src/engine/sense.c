@@ -22,6 +22,7 @@
 static const cfmt_sense_t *const jobs[] = {
     &cfmt_sense_token,   &cfmt_sense_prefixes, &cfmt_sense_rules,
     &cfmt_sense_tunnels, &cfmt_sense_ranges,   &cfmt_sense_history,
+    &cfmt_sense_limits,  &cfmt_sense_traffic,
 };
 #define JOBS ((int)(sizeof(jobs) / sizeof(jobs[0])))
 
@@ -181,7 +182,8 @@ static apr_status_t write_one(const cfmt_run_t *run, const write_t *w, apr_pool_
 
 static apr_interval_time_t interval_of(const cfmt_sense_t *job, const cfmt_engine_t *e)
 {
-    const char *text = e->conf.settings ? apr_table_get(e->conf.settings, "PollInterval") : NULL;
+    const char *name = job->setting ? job->setting : "PollInterval";
+    const char *text = e->conf.settings ? apr_table_get(e->conf.settings, name) : NULL;
     apr_interval_time_t d = apr_time_from_sec(60);
 
     if (job->interval) {

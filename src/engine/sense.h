@@ -13,7 +13,8 @@ typedef struct cfmt_run_t cfmt_run_t;
 
 typedef struct cfmt_sense_t {
     const char *name;
-    apr_interval_time_t interval; /* 0: CfmtPollInterval */
+    apr_interval_time_t interval; /* 0: as the setting says */
+    const char *setting;          /* NULL: "PollInterval" */
     int jitter;                   /* permille of the interval */
     /*
      * Called when nothing is under way: starts further calls by cfmt_run_ask, or none: the run is
@@ -78,6 +79,10 @@ void cfmt_run_tell(cfmt_run_t *run, cfmt_level_e level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 extern const cfmt_sense_t cfmt_sense_prefixes, cfmt_sense_token, cfmt_sense_ranges,
-    cfmt_sense_tunnels, cfmt_sense_rules, cfmt_sense_history;
+    cfmt_sense_tunnels, cfmt_sense_rules, cfmt_sense_history, cfmt_sense_limits,
+    cfmt_sense_traffic;
+
+/* What "limits" found, or the defaults. */
+void cfmt_limits_load(cfmt_analytics_limits_t *l, cfmt_run_t *run);
 
 #endif

@@ -34,7 +34,7 @@ void *cfmt_config_create(apr_pool_t *p, server_rec *s)
     c->commit_timeout = -1;
     c->dedupe = -1;
     c->prefixes = apr_array_make(p, 8, sizeof(cfmt_prefix_conf_t));
-    c->poll_interval = -1;
+    c->poll_interval = c->analytics_interval = c->analytics_lag = c->blind_after = -1;
     c->demo_speed = -1;
     for (i = 0; i < CFMT_RETENTION_KINDS; i++) {
         c->retention[i] = -1;
@@ -69,6 +69,11 @@ void *cfmt_config_merge(apr_pool_t *p, void *basev, void *addv)
     c->ca_file = add->ca_file ? add->ca_file : base->ca_file;
     c->proxy = add->proxy ? add->proxy : base->proxy;
     c->poll_interval = add->poll_interval != -1 ? add->poll_interval : base->poll_interval;
+    c->analytics_interval = add->analytics_interval != -1 ? add->analytics_interval
+                                                          : base->analytics_interval;
+    c->analytics_lag = add->analytics_lag != -1 ? add->analytics_lag : base->analytics_lag;
+    c->blind_after = add->blind_after != -1 ? add->blind_after : base->blind_after;
+    c->threshold = add->threshold ? add->threshold : base->threshold;
     c->demo_speed = add->demo_speed != -1 ? add->demo_speed : base->demo_speed;
     c->demo_since = add->demo_speed != -1 ? add->demo_since : base->demo_since;
     for (i = 0; i < CFMT_RETENTION_KINDS; i++) {
@@ -174,6 +179,26 @@ const char *cfmt_config_graphql_url(const cfmt_config_t *c, apr_pool_t *p)
 apr_interval_time_t cfmt_config_poll_interval(const cfmt_config_t *c)
 {
     return c->poll_interval != -1 ? c->poll_interval : SECONDS(60);
+}
+
+apr_interval_time_t cfmt_config_analytics_interval(const cfmt_config_t *c)
+{
+    return c->analytics_interval != -1 ? c->analytics_interval : SECONDS(60);
+}
+
+apr_interval_time_t cfmt_config_analytics_lag(const cfmt_config_t *c)
+{
+    return c->analytics_lag != -1 ? c->analytics_lag : SECONDS(300);
+}
+
+apr_interval_time_t cfmt_config_blind_after(const cfmt_config_t *c)
+{
+    return c->blind_after != -1 ? c->blind_after : SECONDS(900);
+}
+
+const char *cfmt_config_threshold(const cfmt_config_t *c)
+{
+    return c->threshold ? c->threshold : "pps=2000 bps=20M sustain=2";
 }
 
 int cfmt_config_demo_speed(const cfmt_config_t *c)

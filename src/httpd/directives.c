@@ -327,6 +327,48 @@ static const char *set_poll_interval(cmd_parms *cmd, void *dir, const char *arg)
                                      SECONDS(3600), cmd->pool);
 }
 
+static const char *set_analytics_interval(cmd_parms *cmd, void *dir, const char *arg)
+{
+    cfmt_config_t *c;
+    const char *why = context(cmd, &c);
+
+    (void)dir;
+    return why ? why
+               : cfmt_parse_duration(&c->analytics_interval, "CfmtAnalyticsInterval", arg,
+                                     SECONDS(30), SECONDS(3600), cmd->pool);
+}
+
+static const char *set_analytics_lag(cmd_parms *cmd, void *dir, const char *arg)
+{
+    cfmt_config_t *c;
+    const char *why = context(cmd, &c);
+
+    (void)dir;
+    return why ? why
+               : cfmt_parse_duration(&c->analytics_lag, "CfmtAnalyticsLag", arg, SECONDS(60),
+                                     SECONDS(3600), cmd->pool);
+}
+
+static const char *set_blind_after(cmd_parms *cmd, void *dir, const char *arg)
+{
+    cfmt_config_t *c;
+    const char *why = context(cmd, &c);
+
+    (void)dir;
+    return why ? why
+               : cfmt_parse_duration(&c->blind_after, "CfmtBlindAfter", arg, SECONDS(300),
+                                     DAYS(1), cmd->pool);
+}
+
+static const char *set_threshold(cmd_parms *cmd, void *dir, int argc, char *const argv[])
+{
+    cfmt_config_t *c;
+    const char *why = context(cmd, &c);
+
+    (void)dir;
+    return why ? why : cfmt_parse_threshold(&c->threshold, argc, argv, cmd->pool);
+}
+
 /* Everything that shares a demonstration must share `since`, or their times drift apart. */
 #define DEMO_SINCE "2026-01-01T00:00:00Z"
 
@@ -443,6 +485,14 @@ const command_rec cfmt_config_directives[] = {
                   "Proxy for calls to Cloudflare (default: none, whatever the environment says)"),
     AP_INIT_TAKE1("CfmtPollInterval", set_poll_interval, NULL, RSRC_CONF,
                   "How often the state of the prefixes is read (default 60s)"),
+    AP_INIT_TAKE1("CfmtAnalyticsInterval", set_analytics_interval, NULL, RSRC_CONF,
+                  "How often traffic is read (default 60s)"),
+    AP_INIT_TAKE1("CfmtAnalyticsLag", set_analytics_lag, NULL, RSRC_CONF,
+                  "How old a minute of traffic must be to be complete (default 5min)"),
+    AP_INIT_TAKE1("CfmtBlindAfter", set_blind_after, NULL, RSRC_CONF,
+                  "So long without a known minute an advertised prefix is blind (default 15min)"),
+    AP_INIT_TAKE_ARGV("CfmtThreshold", set_threshold, NULL, RSRC_CONF,
+                      "Dropped traffic that counts as attack: pps=N bps=N sustain=N"),
     AP_INIT_TAKE12("CfmtDemoSpeed", set_demo_speed, NULL, RSRC_CONF,
                    "For demonstrations: time runs N times faster (default 1), then since=TIME"),
     AP_INIT_TAKE_ARGV("CfmtPrefix", add_prefix, NULL, RSRC_CONF,

@@ -52,6 +52,10 @@ static void dump_api(const cfmt_config_t *c, apr_pool_t *p)
     dump_optional("CfmtProxy", c->proxy);
     printf("CfmtPollInterval %s\n",
            cfmt_config_duration_text(p, cfmt_config_poll_interval(c)));
+    printf("CfmtAnalyticsInterval %s\n",
+           cfmt_config_duration_text(p, cfmt_config_analytics_interval(c)));
+    printf("CfmtAnalyticsLag %s\n",
+           cfmt_config_duration_text(p, cfmt_config_analytics_lag(c)));
 }
 
 static void dump_prefixes(const cfmt_config_t *c)
@@ -86,6 +90,8 @@ void cfmt_dump_config(apr_pool_t *pconf, server_rec *s)
     printf("CfmtDedupe %s\n", cfmt_config_duration_text(p, cfmt_config_dedupe(c)));
     dump_api(c, p);
     dump_prefixes(c);
+    printf("CfmtThreshold %s\n", cfmt_config_threshold(c));
+    printf("CfmtBlindAfter %s\n", cfmt_config_duration_text(p, cfmt_config_blind_after(c)));
     printf("CfmtDemoSpeed %d%s%s\n", cfmt_config_demo_speed(c), c->demo_speed > 1 ? " since=" : "",
            c->demo_speed > 1 ? cfmt_time_format(p, c->demo_since) : "");
     printf("CfmtRetention %s\n", cfmt_config_retention_text(c, p));

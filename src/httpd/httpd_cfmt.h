@@ -67,7 +67,8 @@ typedef struct cfmt_config_t {
     apr_array_header_t *prefixes;          /* cfmt_prefix_conf_t */
     cfmt_secret_conf_t *api_token;         /* never INLINE */
     const char *api_url, *graphql_url, *public_url, *ca_file, *proxy;
-    apr_interval_time_t poll_interval;
+    apr_interval_time_t poll_interval, analytics_interval, analytics_lag, blind_after;
+    const char *threshold;                 /* "pps=2000 bps=20M sustain=2", as said */
     apr_int64_t demo_speed;
     apr_time_t demo_since;                 /* valid when demo_speed is set */
     apr_interval_time_t retention[CFMT_RETENTION_KINDS];
@@ -98,6 +99,10 @@ apr_interval_time_t cfmt_config_dedupe(const cfmt_config_t *c);
 const char *cfmt_config_api_url(const cfmt_config_t *c);
 const char *cfmt_config_graphql_url(const cfmt_config_t *c, apr_pool_t *p);
 apr_interval_time_t cfmt_config_poll_interval(const cfmt_config_t *c);
+apr_interval_time_t cfmt_config_analytics_interval(const cfmt_config_t *c);
+apr_interval_time_t cfmt_config_analytics_lag(const cfmt_config_t *c);
+apr_interval_time_t cfmt_config_blind_after(const cfmt_config_t *c);
+const char *cfmt_config_threshold(const cfmt_config_t *c);
 int cfmt_config_demo_speed(const cfmt_config_t *c); /* 1 = no demonstration */
 /* Account and token are both named: there is API work. */
 int cfmt_config_uses_api(const cfmt_config_t *c);
@@ -136,6 +141,8 @@ const char *cfmt_parse_api_url(const char **pv, const char *directive, const cha
                                apr_pool_t *p);
 /* 1 to 64 of A-Z a-z 0-9 . _ - */
 const char *cfmt_parse_label(const char *what, const char *text, apr_pool_t *p);
+/* CfmtThreshold as a whole: *pv is what it says, defaults included, in the manual's order. */
+const char *cfmt_parse_threshold(const char **pv, int argc, char *const argv[], apr_pool_t *p);
 /* CfmtPrefix as a whole. */
 const char *cfmt_parse_prefix(cfmt_prefix_conf_t *pc, int argc, char *const argv[], apr_pool_t *p);
 

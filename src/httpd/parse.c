@@ -169,6 +169,33 @@ const char *cfmt_parse_label(const char *what, const char *text, apr_pool_t *p)
         text);
 }
 
+const char *cfmt_parse_threshold(const char **pv, int argc, char *const argv[], apr_pool_t *p)
+{
+    const char *values[3] = { "2000", "20M", "2" }, *why = NULL;
+    static const char *const names[3] = { "pps=", "bps=", "sustain=" };
+    apr_int64_t n;
+    int i, k;
+
+    for (i = 0; !why && i < argc; i++) {
+        for (k = 0; k < 3 && ap_cstr_casecmpn(argv[i], names[k], strlen(names[k])); k++) {
+        }
+        if (k == 3) {
+            return apr_psprintf(p, "CfmtThreshold: '%s' is not known; allowed: pps=, bps=, "
+                                "sustain=", argv[i]);
+        }
+        values[k] = argv[i] + strlen(names[k]);
+        if (k < 2) {
+            why = cfmt_parse_rate(k ? "CfmtThreshold bps=" : "CfmtThreshold pps=", values[k], p);
+        }
+        else if (cfmt_int_parse(&n, values[k], 1, 60) != APR_SUCCESS) {
+            why = apr_psprintf(p, "CfmtThreshold sustain=: '%s' is not a number of minutes; "
+                               "allowed 1 to 60", values[k]);
+        }
+    }
+    *pv = apr_pstrcat(p, "pps=", values[0], " bps=", values[1], " sustain=", values[2], NULL);
+    return why ? why : argc ? NULL : "CfmtThreshold: nothing is set; allowed: pps=, bps=, sustain=";
+}
+
 /* ---- CfmtPrefix ------------------------------------------------------------------------------ */
 
 typedef struct option_t {

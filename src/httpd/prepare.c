@@ -84,6 +84,11 @@ static apr_table_t *make_settings(const cfmt_generation_t *g, apr_pool_t *p)
     apr_table_setn(t, "ApiUrl", cfmt_config_api_url(c));
     apr_table_setn(t, "GraphqlUrl", cfmt_config_graphql_url(c, p));
     apr_table_setn(t, "PollInterval", cfmt_config_duration_text(p, cfmt_config_poll_interval(c)));
+    apr_table_setn(t, "AnalyticsInterval",
+                   cfmt_config_duration_text(p, cfmt_config_analytics_interval(c)));
+    apr_table_setn(t, "AnalyticsLag", cfmt_config_duration_text(p, cfmt_config_analytics_lag(c)));
+    apr_table_setn(t, "BlindAfter", cfmt_config_duration_text(p, cfmt_config_blind_after(c)));
+    apr_table_setn(t, "Threshold", cfmt_config_threshold(c));
     for (i = 0; i < c->prefixes->nelts; i++) {
         pc = &APR_ARRAY_IDX(c->prefixes, i, cfmt_prefix_conf_t);
         apr_table_setn(t, apr_pstrcat(p, "Prefix ", pc->text, NULL), pc->options);

@@ -111,6 +111,19 @@ apr_status_t cfmt_job_done(cfmt_store_t *s, const char *name, const char *owner,
     return run_alone(s, st, &changed);
 }
 
+apr_status_t cfmt_job_free(cfmt_store_t *s, const char *name, const char *owner)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "UPDATE job SET owner = NULL, expires_at = NULL"
+                                   " WHERE name = ?1 AND owner = ?2");
+    int changed;
+
+    if (st) {
+        cfmt_bind_text(st, 1, name);
+        cfmt_bind_text(st, 2, owner);
+    }
+    return run_alone(s, st, &changed);
+}
+
 /* A limit is Cloudflare's: a start of ours does not lift it. */
 apr_status_t cfmt_job_hurry(cfmt_store_t *s, const char *name, apr_time_t now)
 {
@@ -139,7 +152,8 @@ apr_status_t cfmt_job_due(cfmt_store_t *s, const char *name, apr_time_t *pdue)
 
 apr_status_t cfmt_jobs_load(cfmt_store_t *s, apr_array_header_t **prows, apr_pool_t *p)
 {
-    sqlite3_stmt *st = cfmt_sql(s, "SELECT name, due_at, last_at, fails, last_result, ok_at"
+    sqlite3_stmt *st = cfmt_sql(s, "SELECT name, due_at, last_at, fails, last_result, ok_at,"
+                                   " owner"
                                    " FROM job ORDER BY name");
     apr_status_t rv;
 
@@ -154,6 +168,7 @@ apr_status_t cfmt_jobs_load(cfmt_store_t *s, apr_array_header_t **prows, apr_poo
         job->fails = (int)cfmt_col_int(st, 3);
         job->last_result = cfmt_col_text(st, 4, p);
         job->ok_at = cfmt_col_int(st, 5);
+        job->owner = cfmt_col_text(st, 6, p);
     }
     return rv;
 }

@@ -498,6 +498,10 @@ static const char *const clear_sql[] = {
     "DELETE FROM prefix WHERE id IN (SELECT id FROM prefix ORDER BY id LIMIT ?1)",
     "DELETE FROM tunnel WHERE id IN (SELECT id FROM tunnel ORDER BY id LIMIT ?1)",
     "DELETE FROM rule WHERE id IN (SELECT id FROM rule ORDER BY id LIMIT ?1)",
+    "DELETE FROM evidence WHERE (day, prefix, at) IN"
+    " (SELECT day, prefix, at FROM evidence ORDER BY day, prefix, at LIMIT ?1)",
+    "DELETE FROM evidence_minute WHERE (day, prefix, at) IN"
+    " (SELECT day, prefix, at FROM evidence_minute ORDER BY day, prefix, at LIMIT ?1)",
 };
 
 apr_status_t cfmt_projection_clear(cfmt_store_t *s, int limit, int *pleft)

@@ -1,7 +1,7 @@
 /*
- * Retention: refused bodies go by age; the oldest journal rows go as a prefix of ids and leave one
- * snapshot row with the id of the last of them. Invariant: resetting and projecting the shortened
- * journal gives the rows that are there.
+ * Retention: refused bodies and evidence go by age; the oldest journal rows go as a prefix of ids
+ * and leave one snapshot row with the id of the last of them. Invariant: resetting and projecting
+ * the shortened journal gives the rows that are there.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 
 #include <apr_strings.h>
 
+#include "evidence.h"
 #include "projection.h"
 #include "store_private.h"
 #include "world.h"
@@ -73,12 +74,20 @@ typedef struct range_t {
     int n;
 } range_t;
 
+/*
+ * Evidence that counts holds everything behind it: a snapshot does not carry it. It goes first, by
+ * its own retention, which is not longer.
+ */
 static apr_status_t find_range(cfmt_store_t *s, range_t *r, apr_time_t before)
 {
-    sqlite3_stmt *st = cfmt_sql(s, "SELECT id, at, kind = 'snapshot' FROM journal WHERE id <= ?1"
-                                   " ORDER BY id LIMIT ?2");
-    apr_status_t rv;
+    sqlite3_stmt *st = cfmt_sql(s, "SELECT id, at, kind = 'snapshot', kind = 'evidence'"
+                                   " FROM journal WHERE id <= ?1 ORDER BY id LIMIT ?2");
+    apr_time_t counts;
+    apr_status_t rv = cfmt_evidence_counts(s, &counts);
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     cfmt_bind_int(st, 1, r->cursor);
     cfmt_bind_int(st, 2, CFMT_RETENTION_STEP);
     while (cfmt_sql_row(s, st, &rv)) {
@@ -88,7 +97,8 @@ static apr_status_t find_range(cfmt_store_t *s, range_t *r, apr_time_t before)
                 continue; /* alone it is no reason to write another */
             }
         }
-        if (cfmt_col_int(st, 1) >= before) {
+        if (cfmt_col_int(st, 1) >= before
+            || (cfmt_col_int(st, 3) && cfmt_col_int(st, 1) >= counts)) {
             cfmt_sql_done(st);
             break;
         }
@@ -454,6 +464,9 @@ apr_status_t cfmt_retention_step(cfmt_store_t *s, const cfmt_retention_t *conf, 
     *pmore = 0;
     if (conf->rejected > 0) {
         rv = prune_rejected(s, now - conf->rejected, &n);
+    }
+    if (rv == APR_SUCCESS && !n) {
+        rv = cfmt_evidence_prune(s, conf, now, &n);
     }
     if (rv == APR_SUCCESS && !n && conf->journal > 0) {
         apr_pool_create(&p, ptemp);

@@ -216,8 +216,40 @@ static const char v2[] =
     "ALTER TABLE attack ADD COLUMN kept TEXT NOT NULL DEFAULT '[]';"
     "ALTER TABLE job ADD COLUMN ok_at INTEGER;";
 
+/*
+ * evidence: runs of minutes that were judged alike. No run crosses midnight (UTC): days are what
+ * retention removes and what a reader of all prefixes walks, so they come first in the key.
+ * evidence_minute: the figures of single minutes, without which a run could not be divided.
+ * Journal rows of this kind are found by a walk, not by an index: that would have to be made over a
+ * journal of any length. Before this version there are none.
+ */
+static const char v3[] =
+    "CREATE TABLE evidence("
+    " day INTEGER NOT NULL,"
+    " prefix TEXT NOT NULL,"
+    " at INTEGER NOT NULL,"
+    " until INTEGER NOT NULL,"
+    " verdict TEXT NOT NULL,"
+    " reason TEXT NOT NULL,"
+    " pps REAL NOT NULL,"
+    " bps REAL NOT NULL,"
+    " system TEXT NOT NULL,"
+    " peak_at INTEGER NOT NULL,"
+    " PRIMARY KEY(day, prefix, at)) WITHOUT ROWID;"
+    "CREATE TABLE evidence_minute("
+    " day INTEGER NOT NULL,"
+    " prefix TEXT NOT NULL,"
+    " at INTEGER NOT NULL,"
+    " pps REAL NOT NULL,"
+    " bps REAL NOT NULL,"
+    " system TEXT NOT NULL,"
+    " PRIMARY KEY(day, prefix, at)) WITHOUT ROWID;"
+    "INSERT INTO meta(name, value)"
+    " SELECT 'evidence_swept', seq FROM sqlite_sequence WHERE name = 'journal';";
+
 const cfmt_migration_t cfmt_migrations[] = {
     { .version = 1, .sql = v1 },
     { .version = 2, .sql = v2 },
+    { .version = 3, .sql = v3 },
     { .version = 0, .sql = NULL },
 };

@@ -9,7 +9,8 @@ from cfsim.launch import Simulator
 from client import get
 from httpd import SLOWER, wait_for
 
-JOBS = ("token", "prefixes", "rules", "tunnels", "ranges", "history")
+JOBS = ("token", "prefixes", "rules", "tunnels", "ranges", "history")  # they ask REST, whatever is advertised
+ALL = JOBS + ("limits", "traffic")                                      # these GraphQL, the latter only then
 MICRO = 1000000
 DAY = 86400
 TAKES = 5
@@ -93,7 +94,7 @@ class Pair:
         return self
 
     def settled(self, limit=20):
-        wait_for(lambda: all(j["ok_at"] for j in self.jobs(JOBS)), limit, f"all jobs to succeed: {self.words()}")
+        wait_for(lambda: all(j["ok_at"] for j in self.jobs(ALL)), limit, f"all jobs to succeed: {self.words()}")
         self.server.wait_projected()
 
     # ---- time ----
@@ -141,7 +142,7 @@ class Pair:
         self.write("UPDATE job SET due_at = ? WHERE name = ? AND owner IS NULL AND ifnull(last_at, 0) < ?",
                    [(due_at, n, before or int(self.now() + DAY) * MICRO) for n in names])
 
-    def park(self, names=JOBS):
+    def park(self, names=ALL):
         """None of them runs by itself for a day."""
         far = int((self.now() + DAY) * MICRO)
 
@@ -178,7 +179,7 @@ class Pair:
             assert not job["fails"], job
         self.server.wait_projected()
 
-    def wait_ok(self, names=JOBS, limit=20):
+    def wait_ok(self, names=ALL, limit=20):
         """Until these work again by themselves."""
         try:
             wait_for(lambda: not any(j["fails"] for j in self.jobs(names)), limit, "the jobs to recover")

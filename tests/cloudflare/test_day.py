@@ -6,7 +6,7 @@ import time
 import pytest
 
 from httpd import SLOWER, wait_for
-from pair import JOBS, MICRO, Scene, scenes
+from pair import ALL, MICRO, Scene, scenes
 
 SEED = int(os.environ.get("CFMT_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 KINDS = {
@@ -73,7 +73,7 @@ def stored(pair):
 
 def allow(log):
     """What such a day may leave in the log."""
-    jobs = "|".join(JOBS)
+    jobs = "|".join(ALL)
     log.allow(rf"CFMT0850: job ({jobs}) failed \((net|answer|server|limit|refused|busy)\): .+; tried again in \S+")
     log.allow(rf"CFMT0852: job ({jobs}): ")
     log.allow(r"CFMT0861: prefix \S+ is no longer in the account: not listed for \S+$")

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from httpd import SLOWER, wait_for
-from pair import JOBS, Scene, scenes
+from pair import ALL, Scene, scenes
 
 TIMES = 25  # of graceful, and of stop
 MPMS = ("event", "worker", "prefork")
@@ -19,13 +19,14 @@ def hang(pair):
     pair.sim.fault("rest", "hang", path="/magic/", sent=30)
     pair.sim.fault("rest", "slow", path="/alerting", ms=400)
     pair.sim.fault("graphql", "hang")
+    pair.server.log.allow(r"CFMT0850: job limits failed \(net\)")  # it asks at the start
 
 
 def take_over(pair):
     """All jobs are due, also those that whoever led before had claimed: that would last two minutes."""
     leads = ",".join(f"'pid {pid}'" for pid in pair.server.leaders())
     pair.write("UPDATE job SET due_at = 1, owner = NULL, expires_at = NULL WHERE name = ?"
-               f" AND (owner IS NULL OR owner NOT IN ({leads}))", [(n,) for n in JOBS])
+               f" AND (owner IS NULL OR owner NOT IN ({leads}))", [(n,) for n in ALL])
 
 
 def in_flight(pair, since):
@@ -113,7 +114,7 @@ def test_calls_in_flight(scene):
 
 
 def claim_runs_out(pair):
-    """Whoever is killed in the midst of a job leaves its claim; two minutes later another takes the job."""
+    """Whoever is killed in the midst of a job leaves its claim: the next leader sees that nobody holds it any more."""
     pair.server.log.allow(r"exit signal Killed|AH00052")
     hang(pair)
     pair.start(ready=False)
@@ -121,11 +122,10 @@ def claim_runs_out(pair):
     pair.sim.clear()
     os.kill(pair.server.leaders()[0], 9)
     begin = time.monotonic()
-    wait_for(lambda: all(j["ok_at"] for j in pair.jobs()), 160, "all jobs to be done by the next leader")
-    assert time.monotonic() - begin < 150
+    wait_for(lambda: all(j["ok_at"] for j in pair.jobs()), 30, "all jobs to be done by the next leader")
+    assert time.monotonic() - begin < 20 * SLOWER  # a failed one is tried again after 15 s; the claim lasts 120 s
 
 
-@pytest.mark.long
-@scenes(Scene(claim_runs_out, takes=130))
+@scenes(Scene(claim_runs_out, takes=18))
 def test_a_claim_that_is_left_behind(scene):
     scene()

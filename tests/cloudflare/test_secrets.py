@@ -3,7 +3,7 @@ import glob
 import os
 
 from client import get
-from pair import JOBS, Scene, scenes
+from pair import ALL, Scene, scenes
 
 
 def readable(path):
@@ -34,7 +34,7 @@ def nowhere(pair):
     server.modules += ["info", "status"]
     server.extra = "<Location /server-info>\nSetHandler server-info\n</Location>"
     pair.start()
-    for name in JOBS:
+    for name in ALL:
         server.log.allow(rf"CFMT085[02].*job {name}")
     pair.sim.fault("rest", "errors", path="/accounts/", message=f"the tokens {secret} and {secret[:20]} are no good")
     pair.sim.fault("graphql", "errors", message=f"the token {secret} is no good")

@@ -3,7 +3,7 @@ import os
 
 from client import attack, post
 from httpd import IS_ROOT, wait_for
-from pair import DAY, JOBS, Scene, scenes
+from pair import ALL, DAY, JOBS, Scene, scenes
 
 REFUSED = r"cfmt:error\].*CFMT0852: job {}: .+; changed\? put the new one into the " \
           r"file that CfmtApiToken names and reload Apache; tried again in \S+"
@@ -42,7 +42,7 @@ def about_to_expire(pair):
         assert log.count("CFMT0863", mark) == (1 if words else 0), days
     pair.park()
     pair.jump(DAY)
-    for name in JOBS:
+    for name in ALL:
         log.allow(REFUSED.format(name))
     log.expect(REFUSED.format("token").replace(".+", "Cloudflare says it is expired"))
     assert pair.run("token")[0]["result"] == "auth: Cloudflare says it is expired"
@@ -53,7 +53,7 @@ def no_good(pair, status):
     """From the start. What needs no token goes on, deliveries are stored, and the other calls stop."""
     log = pair.server.log
     log.expect(REFUSED.format("token").replace(".+", "Cloudflare says it is " + status))
-    for name in set(JOBS) - {"token", "ranges"}:
+    for name in set(ALL) - {"token", "ranges"}:
         log.allow(REFUSED.format(name))
     pair.start(ready=False)
     wait_for(lambda: all(j["last_at"] for j in pair.jobs()), 20, "the first tries")
@@ -70,8 +70,9 @@ def without_analytics(pair):
     """Only what needs it fails: tunnels are listed, their health is unknown."""
     log = pair.server.log
     log.expect(r"cfmt:warn\].*CFMT0850: job tunnels failed \(refused\): .*not authorized.*; tried again in 15s")
+    log.expect(r"cfmt:warn\].*CFMT0850: job limits failed \(refused\): .*not authorized.*")
     pair.start(ready=False)
-    wait_for(lambda: all(j["last_at"] for j in pair.jobs()), 20, "the first tries")
+    wait_for(lambda: all(j["last_at"] for j in pair.jobs(ALL)), 20, "the first tries")
     assert [j["name"] for j in pair.jobs() if j["fails"]] == ["tunnels"], pair.words()
     pair.server.wait_projected()
     assert {t["state"] for t in pair.ctl("tunnels")["tunnels"]} == {"unknown"}
@@ -81,10 +82,13 @@ def without_analytics(pair):
 def without_permissions(pair):
     """Each job fails for itself; that the token as such is good is known, so nothing is held back."""
     log = pair.server.log
-    for name in set(JOBS) - {"token", "ranges"}:
+    for name in set(JOBS) - {"token", "ranges", "tunnels"}:
         log.expect(REFUSED.format(name))
+    # it asks both upstreams, and tells whose refusal came first
+    log.expect(REFUSED.format("tunnels") + r"|CFMT0850: job tunnels failed \(refused\): .*not authorized")
+    log.expect(r"cfmt:warn\].*CFMT0850: job limits failed \(refused\): .*not authorized.*")
     pair.start(ready=False)
-    wait_for(lambda: all(j["last_at"] for j in pair.jobs()), 20, "the first tries")
+    wait_for(lambda: all(j["last_at"] for j in pair.jobs(ALL)), 20, "the first tries")
     assert [j["name"] for j in pair.jobs() if not j["fails"]] == ["token", "ranges"], pair.words()
     assert pair.health()["api"]["upstreams"]["rest"]["breaker"] == "closed"
 
@@ -96,7 +100,7 @@ def refused_later(pair):
     pair.park()
     learned = [k for k in pair.known() if k != "journal"]
     before, log = pair.known(*learned), pair.server.log
-    for name in JOBS:
+    for name in ALL:
         log.allow(REFUSED.format(name))
     pair.sim.control("POST", "/tokens/valid", {"disabled": True})
     mark = log.size()

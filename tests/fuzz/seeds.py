@@ -270,6 +270,11 @@ ROWS = {
                "last_success": "2026-11-22T20:07:00Z", "last_failure": None},
     "notice": {"alert_type": "dos_attack_l4", "policy_id": "p1", "mechanism": "x", "mechanism_type": "webhook",
                "alert_body": "{}", "sent": "2026-11-22T20:07:00Z"},
+    "traffic": {"dimensions": {"datetimeMinute": "2026-11-22T20:01:00Z", "ipDestinationSubnet": "192.0.2.0/24",
+                               "outcome": "drop", "mitigationSystem": "dosd"},
+                "sum": {"packets": 58800000, "bits": 240844800000}},
+    "limits": {"magicTransitNetworkAnalyticsAdaptiveGroups": {"maxPageSize": 10000, "maxDuration": 259200,
+                                                              "notOlderThan": 2678400}},
 }
 
 
@@ -289,6 +294,10 @@ def rows():
     yield doc(everything)
     for value in odd:
         yield doc({key: value for key in everything})
+    for key in ROWS["traffic"]["dimensions"]:
+        for value in odd + ["2001:db8::/48", "2001:DB8:0:0::/48", "192.0.3.7", "pass", "flowtrackd", "magic-firewall",
+                            "2026-11-22T20:05:00Z", "2026-11-22T19:59:59.9Z"]:
+            yield doc({**ROWS["traffic"], "dimensions": {**ROWS["traffic"]["dimensions"], key: value}})
     for bodies in ("ab", "aa", "aabb", "abcabc"):
         yield doc([{**ROWS["notice"], "id": "%032x" % i, "alert_body": body, "sent": "2026-11-22T20:%02d:00Z" % (3 * i)}
                    for i, body in enumerate(bodies)])

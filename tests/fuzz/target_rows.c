@@ -189,6 +189,88 @@ static void read_policy(const cfmt_json_t *row, apr_pool_t *p)
     FUZZ_CHECK(i == 6 || (i == 5 && np->enabled == 1 && np->webhooks->nelts));
 }
 
+/* ---- traffic --------------------------------------------------------------------------------- */
+
+#define TRAFFIC_FROM apr_time_from_sec(1795377600)
+#define TRAFFIC_MINUTES 5
+/* Two subnets, one of them shared by two prefixes, and a wide one. */
+static const char *const networks[] = {"192.0.2.0/23", "192.0.2.128/25", "2001:db8::/48",
+                                       "2001:db8::/32"};
+#define NETWORKS ((int)(sizeof(networks) / sizeof(networks[0])))
+
+static cfmt_traffic_piece_t traffic_piece(apr_pool_t *p)
+{
+    cfmt_traffic_piece_t piece = {.from = TRAFFIC_FROM,
+                                  .to = TRAFFIC_FROM + TRAFFIC_MINUTES * CFMT_MINUTE};
+    int i;
+
+    piece.prefixes = apr_array_make(p, NETWORKS, sizeof(cfmt_cidr_t));
+    for (i = 0; i < NETWORKS; i++) {
+        cfmt_cidr_parse(apr_array_push(piece.prefixes), NULL, networks[i]);
+    }
+    return piece;
+}
+
+/* Of all systems together; never negative, never endless. */
+static double traffic_sum(const cfmt_traffic_reading_t *r, int prefix)
+{
+    double sum = 0;
+    int i, s;
+
+    for (i = 0; i < TRAFFIC_MINUTES; i++) {
+        const cfmt_traffic_t *t = cfmt_traffic_of(r, prefix, TRAFFIC_FROM + i * CFMT_MINUTE);
+
+        for (s = 0; s < CFMT_SYSTEMS; s++) {
+            FUZZ_CHECK(t->packets[s] >= 0 && t->bits[s] >= 0);
+            sum += t->packets[s] + t->bits[s];
+        }
+        FUZZ_CHECK(t->passed_packets >= 0 && t->passed_bits >= 0);
+        sum += t->passed_packets + t->passed_bits;
+    }
+    FUZZ_CHECK(sum <= 1e20);
+    return sum;
+}
+
+/* As a row of every alias; what is in a prefix is in those around it, too. */
+static void read_traffic(const cfmt_json_t *row, apr_pool_t *p)
+{
+    cfmt_traffic_piece_t piece = traffic_piece(p);
+    cfmt_traffic_reading_t *r = cfmt_traffic_reading(&piece, 2, p);
+    apr_time_t mark;
+    apr_status_t rv;
+    const char *why;
+    int which;
+
+    for (which = -1; which <= 3; which++) {
+        why = NULL;
+        rv = cfmt_traffic_take(r, &why, which, row);
+        if (rv != APR_SUCCESS) {
+            check_why(rv, why);
+        }
+        FUZZ_CHECK(rv != APR_SUCCESS || (which >= 0 && which <= 2));
+        FUZZ_CHECK(which != 1 || traffic_sum(r, 1) <= traffic_sum(r, 0));
+        FUZZ_CHECK(which != 1 || traffic_sum(r, 3) == 0);
+        FUZZ_CHECK(which != 2 || traffic_sum(r, 2) <= traffic_sum(r, 3));
+    }
+    FUZZ_CHECK(!cfmt_traffic_cut(r));
+    mark = cfmt_traffic_watermark(r);
+    FUZZ_CHECK(mark >= 0 && mark % CFMT_MINUTE == 0 && mark < piece.to + apr_time_from_sec(3600));
+}
+
+static void read_limits(const cfmt_json_t *row)
+{
+    cfmt_analytics_limits_t l = {.page = 0};
+    const char *why = NULL;
+    apr_status_t rv = cfmt_analytics_limits_read(&l, &why, row);
+
+    if (rv != APR_SUCCESS) {
+        check_why(rv, why);
+        return;
+    }
+    FUZZ_CHECK(l.page >= 1 && l.page <= 10000 && l.duration >= CFMT_MINUTE
+               && l.history >= CFMT_MINUTE);
+}
+
 static void read_row(const cfmt_json_t *row, apr_pool_t *p)
 {
     read_prefix(row, p);
@@ -198,6 +280,8 @@ static void read_row(const cfmt_json_t *row, apr_pool_t *p)
     read_health(row, p);
     read_rule(row, p);
     read_policy(row, p);
+    read_traffic(row, p);
+    read_limits(row);
 }
 
 /* ---- histories ------------------------------------------------------------------------------- */

@@ -132,7 +132,7 @@ MATRIX = {
 # ---- what the leader learns from Cloudflare ------------------------------------------------------
 # Its jobs have just run and are due tomorrow; what they would have found stands in the store.
 
-JOBS = ("history", "prefixes", "ranges", "rules", "token", "tunnels")
+JOBS = ("history", "limits", "prefixes", "ranges", "rules", "token", "traffic", "tunnels")
 API_TOKEN = "t0ken-of-the-api-0123456789abcdef"
 PUBLIC_URL = "http://127.0.0.1/webhook/cloudflare"
 DAY = 86400

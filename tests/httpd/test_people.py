@@ -87,13 +87,14 @@ CALLS = {
     "db check": [["db", "check"], ["db", "check", "--full", "--json"]],
     "prefixes": [["prefixes"], ["prefixes", "--all", "--json"]],
     "tunnels": [["tunnels"], ["tunnels", "--json"]],
+    "evidence": [["evidence", "203.0.113.0/24"]],
     "jobs": [["jobs"], ["jobs", "--json"]],
     "ranges": [["ranges"], ["ranges", "--json"]],
     "version": [["version"]],
     "help": [["help"], ["help", "attack", "close"]],
 }
 FOR_ALL = ("version", "help")
-OF_THE_API = ("prefixes", "tunnels", "jobs", "ranges")
+OF_THE_API = ("prefixes", "tunnels", "evidence", "jobs", "ranges")
 
 
 def test_the_table_above_is_whole(place):

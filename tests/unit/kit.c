@@ -112,6 +112,7 @@ void kit_wipe(cfmt_store_t *s)
             "DELETE FROM journal; DELETE FROM event; DELETE FROM event_repeat; DELETE FROM attack;"
             "DELETE FROM attack_key; DELETE FROM entity; DELETE FROM sqlite_sequence;"
             "DELETE FROM prefix; DELETE FROM tunnel; DELETE FROM rule; DELETE FROM reading;"
+            "DELETE FROM evidence; DELETE FROM evidence_minute;"
             "DELETE FROM meta WHERE name <> 'min_code';"
             "COMMIT");
 }
@@ -194,6 +195,8 @@ const char *kit_dump(cfmt_store_t *s, int ids, apr_pool_t *p)
     dump_query(out, s, "SELECT * FROM prefix ORDER BY id", 0, p);
     dump_query(out, s, "SELECT * FROM tunnel ORDER BY id", 0, p);
     dump_query(out, s, "SELECT * FROM rule ORDER BY id", 0, p);
+    dump_query(out, s, "SELECT * FROM evidence ORDER BY day, prefix, at", 0, p);
+    dump_query(out, s, "SELECT * FROM evidence_minute ORDER BY day, prefix, at", 0, p);
     dump_query(out, s, "SELECT * FROM event ORDER BY ts, digest, id", ids ? 0 : 2, p);
     if (ids) {
         dump_query(out, s, "SELECT * FROM event_repeat ORDER BY id", 0, p);

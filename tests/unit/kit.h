@@ -48,8 +48,8 @@ int kit_project(cfmt_store_t *s, int limit);
 /* kit_project_reset and again to the head. */
 void kit_rebuild(cfmt_store_t *s, int limit);
 /*
- * Rows of attack, attack_key, entity, prefix, tunnel, rule and event; ids: with id and at of events
- * and with repeats. In p.
+ * Rows of attack, attack_key, entity, prefix, tunnel, rule, evidence and event; ids: with id and at
+ * of events and with repeats. In p.
  */
 const char *kit_dump(cfmt_store_t *s, int ids, apr_pool_t *p);
 void kit_same(const char *got, const char *want, const char *what);

@@ -483,7 +483,7 @@ static int set_back(unsigned what, void *baton, void *st, void *text)
     cfmt_store_t *t = rival;
 
     (void)what, (void)st;
-    if (t && strstr(text, "FROM journal")) {
+    if (t && strstr(text, "kind = 'snapshot'")) { /* of the look */
         rival = NULL;
         *(apr_status_t *)baton = cfmt_project_reset(t);
     }

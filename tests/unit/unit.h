@@ -13,10 +13,11 @@
     X(time) X(number) X(cidr) X(text) \
     X(sender) X(secret) X(json) X(json_stream) X(delivery) X(alert) \
     X(http) X(resolve) X(budget) X(breaker) X(api) X(answers) \
-    X(prefixes) X(token) X(ranges) X(tunnels) X(rules) X(history) \
-    X(attack) X(entity) X(schedule) \
+    X(prefixes) X(token) X(ranges) X(tunnels) X(rules) X(history) X(analytics) \
+    X(attack) X(calm) X(calm_spans) X(entity) X(schedule) \
     X(store) X(lock) X(commit) X(journal) X(setting) X(job) X(gauge) \
     X(projection) X(order) X(retention) X(query) X(world) X(sensed) X(project_world) \
+    X(evidence) X(project_evidence) \
     X(leader) X(engine) X(sense) X(runner) X(health) X(health_api) X(health_world)
 
 #define X(name) Suite *suite_##name(void);

@@ -260,6 +260,7 @@ int ctl_journal(ctl_t *ctl);
 int ctl_attack_close(ctl_t *ctl);
 int ctl_db_check(ctl_t *ctl);
 int ctl_prefixes(ctl_t *ctl);
+int ctl_evidence(ctl_t *ctl);
 int ctl_tunnels(ctl_t *ctl);
 int ctl_ranges(ctl_t *ctl);
 int ctl_jobs(ctl_t *ctl);

@@ -39,6 +39,12 @@ const ctl_command_t ctl_commands[] = {
       .summary = "tunnels and interconnects, with their health",
       .text = "Idle ones, too: they raise no alerts. HEALTH is the mean over Cloudflare's\n"
               "places." },
+    { .name = "evidence", .operands = "PREFIX", .operands_min = 1, .operands_max = 1,
+      .options = OPT_SINCE, .run = ctl_evidence,
+      .summary = "traffic of a prefix, minute by minute: attack, calm or unknown",
+      .text = "An hour a line, a minute a character, then the spans with their greatest rates.\n"
+              "PREFIX may be an address inside it. Default: the last two hours. Unknown is what\n"
+              "analytics have not told completely; it is never taken for calm." },
     { .name = "jobs", .operands = "", .run = ctl_jobs,
       .summary = "what is asked of Cloudflare, when, and how it went",
       .text = "The jobs, then what is asked (breaker, calls left), the token and the policies." },

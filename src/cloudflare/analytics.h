@@ -1,0 +1,33 @@
+/*
+ * Private to analytics.c and analytics_query.c: how a piece of traffic is asked for.
+ */
+#ifndef CFMT_ANALYTICS_H
+#define CFMT_ANALYTICS_H
+
+#include "cfmt_cloudflare.h"
+
+#define CFMT_TRAFFIC_DATASET "magicTransitNetworkAnalyticsAdaptiveGroups"
+
+/* A subnet of analytics counts for a prefix: of those in it, or the one that covers it. */
+typedef struct cfmt_traffic_part_t {
+    cfmt_cidr_t subnet; /* /24 or /48 */
+    int prefix;         /* index into the piece's */
+} cfmt_traffic_part_t;
+
+/*
+ * What a piece comes to. The aliases of its query, in this order: the mark, the subnets unless
+ * parts is empty, one for each of wide.
+ */
+typedef struct cfmt_traffic_plan_t {
+    apr_array_header_t *parts; /* cfmt_traffic_part_t, by subnet, then prefix */
+    apr_array_header_t *wide;  /* int: prefixes that are asked for as sums */
+} cfmt_traffic_plan_t;
+
+void cfmt_traffic_plan(cfmt_traffic_plan_t *plan, const cfmt_traffic_piece_t *piece,
+                       apr_pool_t *p);
+/* The subnet of analytics that c lies in; c itself where it is shorter. */
+cfmt_cidr_t cfmt_traffic_subnet(const cfmt_cidr_t *c);
+/* Where the newest row is looked for: [*pfrom, *pto). */
+void cfmt_traffic_mark_span(apr_time_t *pfrom, apr_time_t *pto, const cfmt_traffic_piece_t *piece);
+
+#endif

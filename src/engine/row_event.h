@@ -1,0 +1,16 @@
+/*
+ * Inside the room: events of journal rows that no alert describes.
+ */
+#ifndef CFMT_ROW_EVENT_H
+#define CFMT_ROW_EVENT_H
+
+#include "cfmt_store.h"
+
+/* A recovered notification that is no JSON of an alert: shown, and nothing follows from it. */
+void cfmt_row_text_event(cfmt_event_t *e, const cfmt_journal_row_t *row, apr_time_t ts,
+                         apr_pool_t *p);
+/* An operator ends the attack that ref names. */
+void cfmt_row_close_event(cfmt_event_t *e, const cfmt_journal_row_t *row, const char *ref,
+                          apr_pool_t *p);
+
+#endif
