@@ -61,4 +61,11 @@ void kit_oracle(cfmt_store_t *s);
 /* Small repeatable random numbers. */
 unsigned kit_random(unsigned *seed, unsigned below);
 
+/* How many random cases: a sanitizer takes several times as long for each. */
+#ifdef __SANITIZE_ADDRESS__
+#define KIT_CASES(n) ((n) / 5)
+#else
+#define KIT_CASES(n) (n)
+#endif
+
 #endif

@@ -276,7 +276,7 @@ START_TEST(test_no_window_exceeds)
 {
     unsigned seed;
 
-    for (seed = 1; seed <= 60; seed++) {
+    for (seed = 1; seed <= KIT_CASES(15); seed++) {
         check_windows(seed, 1200, 300, NULL);
         check_windows(seed, 300, 300, "\"g\";q=300;w=300");
         check_windows(seed, 10, 1, "\"s\";q=10;w=1, \"d\";q=1200;w=300");
@@ -292,7 +292,7 @@ START_TEST(test_shared)
 {
     unsigned seed;
 
-    for (seed = 1; seed <= 40; seed++) {
+    for (seed = 1; seed <= KIT_CASES(20); seed++) {
         cfmt_budget_t b = budget(1200, 60);
         unsigned random = seed;
         apr_time_t now = T(0), when;

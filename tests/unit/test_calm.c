@@ -324,7 +324,7 @@ START_TEST(test_random_verdict)
     unsigned seed = 1, seen[CFMT_VERDICT_ATTACK + 1] = { 0 };
     int i;
 
-    for (i = 0; i < 20000; i++) {
+    for (i = 0; i < KIT_CASES(20000); i++) {
         cfmt_minute_t m = random_minute(&seed);
         cfmt_threshold_t t = random_threshold(&seed);
         cfmt_verdict_e v = judged(&m, &t).verdict;
@@ -344,7 +344,7 @@ START_TEST(test_random_incomplete)
     unsigned seed = 2;
     int i;
 
-    for (i = 0; i < 20000; i++) {
+    for (i = 0; i < KIT_CASES(20000); i++) {
         cfmt_minute_t m = random_minute(&seed), whole = m;
         cfmt_threshold_t t = random_threshold(&seed);
         cfmt_verdict_e v = judged(&m, &t).verdict, truth;
@@ -382,7 +382,7 @@ START_TEST(test_random_more)
     unsigned seed = 3;
     int i;
 
-    for (i = 0; i < 20000; i++) {
+    for (i = 0; i < KIT_CASES(20000); i++) {
         cfmt_minute_t m = random_minute(&seed), more = m;
         cfmt_threshold_t t = random_threshold(&seed);
         cfmt_judged_t a, b;

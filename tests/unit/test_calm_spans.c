@@ -294,7 +294,7 @@ START_TEST(test_random_spans)
     unsigned seed = 5;
     int i;
 
-    for (i = 0; i < 20000; i++) {
+    for (i = 0; i < KIT_CASES(20000); i++) {
         int n = random_strip(text, &seed), end = (int)kit_random(&seed, UNTIL + 1);
         int since = (int)kit_random(&seed, UNTIL + 1), now = n + (int)kit_random(&seed, 20);
         int after = 1 + (int)kit_random(&seed, 20), sustain = (int)kit_random(&seed, 5);
@@ -319,7 +319,7 @@ START_TEST(test_random_unknown)
     unsigned seed = 6;
     int i;
 
-    for (i = 0; i < 20000; i++) {
+    for (i = 0; i < KIT_CASES(20000); i++) {
         int n = random_strip(text, &seed), k = (int)kit_random(&seed, UNTIL);
         int since = (int)kit_random(&seed, UNTIL + 1), end = (int)kit_random(&seed, UNTIL + 1);
 
@@ -343,7 +343,7 @@ START_TEST(test_random_attack)
     unsigned seed = 7;
     int i;
 
-    for (i = 0; i < 20000; i++) {
+    for (i = 0; i < KIT_CASES(20000); i++) {
         int n = random_strip(text, &seed), k = (int)kit_random(&seed, UNTIL);
         int end = (int)kit_random(&seed, (unsigned)n + 1);
 

@@ -285,7 +285,7 @@ START_TEST(test_random)
     kit_row_t rows[12], mixed[24];
     int i, n, k;
 
-    for (seed = 0; seed < 500; seed++) {
+    for (seed = 0; seed < KIT_CASES(300); seed++) {
         const char *want, *what = apr_psprintf(unit_pool, "seed %u", seed);
 
         r = seed * 2654435761u;

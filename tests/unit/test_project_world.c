@@ -655,7 +655,7 @@ START_TEST(test_random)
     kit_row_t rows[12];
     int i, round, t;
 
-    for (seed = 0; seed < 200; seed++) {
+    for (seed = 0; seed < KIT_CASES(100); seed++) {
         r = seed * 2654435761u;
         kit_wipe(s);
         for (round = 0, t = 20; round < 4; round++) {
@@ -682,7 +682,7 @@ START_TEST(test_orders)
     const char *want;
     int i, k;
 
-    for (seed = 0; seed < 100; seed++) {
+    for (seed = 0; seed < KIT_CASES(50); seed++) {
         r = seed * 2654435761u;
         for (i = 0; i < 4; i++) {
             first[i] = random_state(&r, i);

@@ -355,7 +355,7 @@ START_TEST(test_random)
     kit_row_t rows[40];
     int i, round, t;
 
-    for (seed = 0; seed < 150; seed++) {
+    for (seed = 0; seed < KIT_CASES(80); seed++) {
         r = seed * 2654435761u;
         kit_wipe(s);
         for (round = 0, t = 20; round < 4; round++) {

@@ -188,7 +188,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _send(self, answer, orders):
         for fault in orders:
             send = getattr(self, "_send_" + fault.kind, None)
-            if send is not None:
+            if send is not None and (answer or fault.kind in faults.INSTEAD):  # another fault left none to spoil
                 self.close_connection = True
                 send(fault, answer, orders)
                 return
