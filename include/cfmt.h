@@ -220,6 +220,9 @@ apr_size_t cfmt_text_char(const char *s, apr_size_t len);
  */
 int cfmt_text_printable(const char *s, apr_size_t n);
 
+/* Equal, or both NULL. */
+int cfmt_text_same(const char *a, const char *b);
+
 /* ---- digests --------------------------------------------------------------------------------- */
 
 #define CFMT_SHA256_SIZE 32

@@ -127,3 +127,8 @@ const char *cfmt_text_escape(apr_pool_t *p, const char *s, apr_size_t len, apr_s
     out[used] = '\0';
     return out;
 }
+
+int cfmt_text_same(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}

@@ -210,15 +210,10 @@ static void next(cfmt_run_t *run)
 
 /* ---- comparing ------------------------------------------------------------------------------- */
 
-static int same_text(const char *a, const char *b)
-{
-    return a && b ? !strcmp(a, b) : a == b;
-}
-
 static int same(const cfmt_bgp_prefix_t *a, const cfmt_bgp_prefix_t *b)
 {
-    return !cfmt_cidr_compare(&a->cidr, &b->cidr) && same_text(a->parent, b->parent)
-           && same_text(a->description, b->description) && a->asn == b->asn
+    return !cfmt_cidr_compare(&a->cidr, &b->cidr) && cfmt_text_same(a->parent, b->parent)
+           && cfmt_text_same(a->description, b->description) && a->asn == b->asn
            && a->approved == b->approved && a->enabled == b->enabled && a->locked == b->locked
            && a->bgp_control == b->bgp_control && a->auto_withdraw == b->auto_withdraw
            && a->advertised == b->advertised && a->advertised_at == b->advertised_at

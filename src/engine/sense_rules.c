@@ -110,16 +110,11 @@ static void next(cfmt_run_t *run)
 
 /* ---- rules ----------------------------------------------------------------------------------- */
 
-static int same_text(const char *a, const char *b)
-{
-    return a && b ? !strcmp(a, b) : a == b;
-}
-
 static int same(const cfmt_rule_t *a, const cfmt_rule_t *b)
 {
     int i;
 
-    if (!same_text(a->name, b->name) || !same_text(a->type, b->type)
+    if (!cfmt_text_same(a->name, b->name) || !cfmt_text_same(a->type, b->type)
         || a->automatic != b->automatic || a->prefixes->nelts != b->prefixes->nelts) {
         return 0;
     }
@@ -198,7 +193,7 @@ static const cfmt_destination_t *failing(const rules_t *d, const char *public_ur
 
     for (i = 0; i < d->destinations->nelts; i++) {
         one = &APR_ARRAY_IDX(d->destinations, i, cfmt_destination_t);
-        if ((!public_url || same_text(one->url, public_url)) && one->last_failure
+        if ((!public_url || cfmt_text_same(one->url, public_url)) && one->last_failure
             && one->last_failure > one->last_success
             && (!worst || one->last_failure > worst->last_failure)) {
             worst = one;
@@ -212,13 +207,13 @@ static void tell_new(cfmt_run_t *run, const apr_table_t *t, const apr_table_t *o
     const char *unsent = apr_table_get(t, "unsent"), *before = apr_table_get(old, "unsent");
     const char *name = apr_table_get(t, "failing"), *then = apr_table_get(old, "failing");
 
-    if (*unsent && !same_text(unsent, before)) {
+    if (*unsent && !cfmt_text_same(unsent, before)) {
         cfmt_run_tell(run, CFMT_LOG_WARNING,
                       CFMT_ID(0866) "no enabled notification policy sends these alerts to us: %s; "
                                     "add them in the dashboard under Notifications",
                       unsent);
     }
-    if (*name && !same_text(name, then)) {
+    if (*name && !cfmt_text_same(name, then)) {
         cfmt_run_tell(run, CFMT_LOG_WARNING,
                       CFMT_ID(0867) "Cloudflare could not deliver to webhook destination '%s', "
                                     "last at %s: look whether its address and secret are right and "

@@ -161,15 +161,10 @@ static const char *state_of(const cfmt_tunnel_t *t)
     return t->health >= UP ? "up" : t->health > DOWN ? "degraded" : "down";
 }
 
-static int same_text(const char *a, const char *b)
-{
-    return a && b ? !strcmp(a, b) : a == b;
-}
-
 static int same(const cfmt_tunnel_t *a, const cfmt_tunnel_t *b)
 {
-    return a->kind == b->kind && same_text(a->name, b->name)
-           && same_text(a->endpoint, b->endpoint) && a->checked == b->checked;
+    return a->kind == b->kind && cfmt_text_same(a->name, b->name)
+           && cfmt_text_same(a->endpoint, b->endpoint) && a->checked == b->checked;
 }
 
 static const char *shown(const cfmt_run_t *run, const cfmt_tunnel_t *t)

@@ -175,10 +175,18 @@ START_TEST(test_sha256)
 }
 END_TEST
 
+START_TEST(same_is_equal_or_both_absent)
+{
+    ck_assert(cfmt_text_same("a", "a") && cfmt_text_same(NULL, NULL));
+    ck_assert(!cfmt_text_same("a", "b") && !cfmt_text_same("", NULL) && !cfmt_text_same(NULL, "a"));
+}
+END_TEST
+
 UNIT_SUITE_BEGIN(text)
     UNIT_TEST(test_utf8)
     UNIT_TEST(test_escape)
     UNIT_TEST(test_escape_bounds)
     UNIT_TEST(test_log)
     UNIT_TEST(test_sha256)
+    UNIT_TEST(same_is_equal_or_both_absent)
 UNIT_SUITE_END
