@@ -228,7 +228,7 @@ static const rule_t rules[] = {
 
 static void apply_rule(const rule_t *rule, apr_array_header_t *items, apr_pool_t *ptemp)
 {
-    item_t **found = apr_palloc(ptemp, sizeof(*found) * (apr_size_t)(items->nelts + 1));
+    item_t **found = apr_palloc(ptemp, sizeof(item_t *) * (apr_size_t)(items->nelts + 1));
     item_t *item;
     int i, n = 0, end;
 
@@ -238,7 +238,7 @@ static void apply_rule(const rule_t *rule, apr_array_header_t *items, apr_pool_t
             found[n++] = item;
         }
     }
-    qsort(found, (size_t)n, sizeof(*found), rule->sort);
+    qsort(found, (size_t)n, sizeof(item_t *), rule->sort);
     for (i = 0; i < n; i = end) {
         for (end = i + 1; end < n && rule->group(found[i], found[end]) == 0; end++) {
         }
@@ -252,13 +252,13 @@ static void apply_rule(const rule_t *rule, apr_array_header_t *items, apr_pool_t
  */
 static void drop_repeats(apr_array_header_t *items, apr_pool_t *ptemp)
 {
-    item_t **found = apr_palloc(ptemp, sizeof(*found) * (apr_size_t)(items->nelts + 1));
+    item_t **found = apr_palloc(ptemp, sizeof(item_t *) * (apr_size_t)(items->nelts + 1));
     int i;
 
     for (i = 0; i < items->nelts; i++) {
         found[i] = &APR_ARRAY_IDX(items, i, item_t);
     }
-    qsort(found, (size_t)items->nelts, sizeof(*found), by_id);
+    qsort(found, (size_t)items->nelts, sizeof(item_t *), by_id);
     for (i = 1; i < items->nelts; i++) {
         found[i]->taken = found[i]->id && !compare_text(found[i - 1]->id, found[i]->id);
     }

@@ -47,7 +47,7 @@ static void conclude(cfmt_run_t *run)
     if (!ranges && run->result.status == APR_SUCCESS) {
         cfmt_run_fail(run, CFMT_EANSWER, "an answer without ranges; they stay as they are");
     }
-    if (run->result.status != APR_SUCCESS) {
+    if (!ranges || run->result.status != APR_SUCCESS) {
         run->data = NULL;
         return;
     }

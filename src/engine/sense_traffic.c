@@ -274,10 +274,10 @@ static void found(cfmt_run_t *run, const call_t *call, int cut)
     for (i = 0; i < call->piece.prefixes->nelts; i++) {
         const target_t *t = target_of(d, &APR_ARRAY_IDX(call->piece.prefixes, i, cfmt_cidr_t));
 
-        if (t->since <= all.from) {
+        if (t && t->since <= all.from) {
             gather(&e, call, i, t);
         }
-        else if (t->since < all.to) {
+        else if (t && t->since < all.to) {
             start(&own, &all, t->since, run->p);
             gather(&own, call, i, t);
             keep(d, &own);

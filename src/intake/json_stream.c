@@ -422,7 +422,7 @@ cfmt_json_stream_t *cfmt_json_stream_create(const cfmt_json_stream_conf_t *conf,
         n++;
     }
     s->paths = apr_pcalloc(p, (apr_size_t)(n + 1) * sizeof(*s->paths));
-    for (; s->npaths < n; s->npaths++) {
+    for (; conf->rows && s->npaths < n; s->npaths++) {
         read_path(&s->paths[s->npaths], conf->rows[s->npaths], p);
     }
     s->next = apr_pcalloc(p, (apr_size_t)conf->depth * sizeof(*s->next));

@@ -4,7 +4,7 @@
  */
 #include "cfmt_policy.h"
 
-#define SECONDS ((double)apr_time_sec(CFMT_MINUTE))
+#define SECONDS 60.0 /* of a minute */
 
 const char *cfmt_verdict_name(cfmt_verdict_e v)
 {

@@ -2,7 +2,7 @@
 # What the scripts of this directory share: counting, and a build of the unit tests. Sets srcdir and builddir.
 srcdir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd) || exit 1
 builddir=${builddir:-$srcdir/build}
-modules="apr-1 apr-util-1 sqlite3 yajl"
+modules="apr-1 apr-util-1 sqlite3 yajl libcurl"
 passed=0 failed=0 skipped=0
 export LC_ALL=C.UTF-8
 
@@ -42,7 +42,7 @@ build_units() { # FLAG...
     flags="-g -std=gnu99 -D_GNU_SOURCE -I$srcdir/include -I$srcdir/src $*
         $(pkg-config --cflags $modules check libcrypto)"
     # shellcheck disable=SC2086 # a list of words
-    libs="$(pkg-config --libs $modules check libcrypto) -lpthread -lm"
+    libs="$(pkg-config --libs $modules check libcrypto) -lanl -lpthread -lm"
     flags=$(echo "$flags" | tr -s '\n ' ' ')
     [ "$(cat flags 2>/dev/null)" = "$flags" ] || echo "$flags" >flags
     make -s -j"$(nproc)" -f "$srcdir/tests/analysis/units.mk" SRC="$srcdir" MORE="${more:-}" CC="${CC:-gcc}" FLAGS="$flags" LIBS="$libs"

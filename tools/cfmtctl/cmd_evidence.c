@@ -117,8 +117,13 @@ static apr_array_header_t *view_spans(const apr_array_header_t *spans, apr_time_
 
 static char mark_of(const char *verdict)
 {
-    return !strcmp(verdict, "attack") ? '#' : !strcmp(verdict, "between") ? '+'
-           : !strcmp(verdict, "calm") ? '.' : '?';
+    if (!strcmp(verdict, "attack")) {
+        return '#';
+    }
+    if (!strcmp(verdict, "between")) {
+        return '+';
+    }
+    return !strcmp(verdict, "calm") ? (char)'.' : (char)'?';
 }
 
 static const char *colour_of(char mark)

@@ -3,6 +3,7 @@
  * read; what an upstream was never asked for is said in a sentence and not shown as an empty table.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -262,9 +263,12 @@ static const ctl_list_t tunnel_list = { "tunnels", tunnel_columns, sizeof(tunnel
 /* "0.9873 1": what the last reading said of it. The row has what was so when its state changed. */
 static void take_health(tunnel_view_t *v, const char *text)
 {
-    if (!text || sscanf(text, "%lf %d", &v->health, &v->active) != 2 || !isfinite(v->health)) {
-        v->health = -1;
-        v->active = -1;
+    char *end = NULL;
+
+    v->health = text ? strtod(text, &end) : -1;
+    v->active = end && *end == ' ' ? (int)strtol(end + 1, NULL, 10) : -1;
+    if (!end || *end != ' ' || !isfinite(v->health)) {
+        v->health = v->active = -1;
     }
 }
 

@@ -16,7 +16,7 @@ import time
 import limits
 from fill import fill
 from load import Backlog, Broken, load, store, wrk
-from servers import THREADS, Fleet
+from servers import Fleet
 
 FIRST = 10000  # deliveries after which a child has its size
 
@@ -122,7 +122,7 @@ class Bench:
         server = self.server(s.b)
         target = 1000000 if self.args.long else self.args.memory
         # each of httpd's threads has worked once: their stacks and pools are no growth of ours
-        store(server, dataclasses.replace(s, connections=THREADS), self.args.seconds)
+        store(server, dataclasses.replace(s, connections=256), self.args.seconds)
         stored, first = server.head(), None
         while not first or stored < target:
             r = store(server, s, self.args.seconds)
