@@ -275,8 +275,11 @@ apr_status_t cfmt_job_done(cfmt_store_t *s, const char *name, const char *owner,
                            apr_time_t due_at, cfmt_job_end_e end, const char *result);
 /* Ends a claim of that owner, who will not come back to it. */
 apr_status_t cfmt_job_free(cfmt_store_t *s, const char *name, const char *owner);
-/* After a start, which may be the remedy: a job that failed is due now, except at a limit. */
-apr_status_t cfmt_job_hurry(cfmt_store_t *s, const char *name, apr_time_t now);
+/*
+ * After a start, which may be the remedy: a job that failed is due now, and with `always` one that
+ * did not; except at a limit.
+ */
+apr_status_t cfmt_job_hurry(cfmt_store_t *s, const char *name, apr_time_t now, int always);
 /* When it is due and its claim over; 0: there is no such row. */
 apr_status_t cfmt_job_due(cfmt_store_t *s, const char *name, apr_time_t *pdue);
 

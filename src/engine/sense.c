@@ -83,8 +83,10 @@ static apr_status_t call_row(void *baton, int which, const cfmt_json_t *row, apr
 {
     cfmt_ask_t *ask = baton;
 
-    if (++ask->run->rows > ROWS_MAX) {
-        cfmt_run_fail(ask->run, CFMT_EANSWER, "more than %d rows: not believed", ROWS_MAX);
+    int most = ask->run->job->rows_max ? ask->run->job->rows_max : ROWS_MAX;
+
+    if (++ask->run->rows > most) {
+        cfmt_run_fail(ask->run, CFMT_EANSWER, "more than %d rows: not believed", most);
         return CFMT_EINVALID;
     }
     return ask->row(baton, which, row, prow);
@@ -220,7 +222,7 @@ static apr_status_t begin(state_t *st, const cfmt_sense_t *job, cfmt_engine_t *e
     apr_status_t rv = cfmt_job_ensure(e->store, job->name, now);
 
     if (rv == APR_SUCCESS && !st->begun) {
-        rv = cfmt_job_hurry(e->store, job->name, now);
+        rv = cfmt_job_hurry(e->store, job->name, now, job->at_start);
         st->begun = rv == APR_SUCCESS;
     }
     if (rv == APR_SUCCESS) {

@@ -16,6 +16,8 @@ typedef struct cfmt_sense_t {
     apr_interval_time_t interval; /* 0: as the setting says */
     const char *setting;          /* NULL: "PollInterval" */
     int jitter;                   /* permille of the interval */
+    int rows_max;                 /* believed in one run; 0 = 20,000, which are kept in memory */
+    int at_start;                 /* due whenever somebody begins to lead */
     /*
      * Called when nothing is under way: starts further calls by cfmt_run_ask, or none: the run is
      * over. run->step counts the calls of it from 0.

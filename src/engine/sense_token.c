@@ -143,4 +143,5 @@ static void conclude(cfmt_run_t *run)
 }
 
 const cfmt_sense_t cfmt_sense_token = { .name = "token", .interval = apr_time_from_sec(3600),
-                                        .jitter = 50, .next = next, .conclude = conclude };
+                                        .jitter = 50, .at_start = 1, .next = next,
+                                        .conclude = conclude };

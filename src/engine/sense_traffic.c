@@ -14,6 +14,7 @@
 #define AFTER_WITHDRAWAL apr_time_from_sec(30 * 60)
 #define RECENT apr_time_from_sec(20 * 60)      /* read as one piece; what is older is caught up */
 #define CATCH_UP apr_time_from_sec(6 * 3600)   /* of older minutes in one run */
+#define ROWS_OF_A_QUERY 10000                  /* no plan's page is larger, the mark is one more */
 #define PIECES_MAX 8                           /* queries of a run, halves of cut ones included */
 
 /* A prefix whose traffic is wanted. */
@@ -451,5 +452,7 @@ static void conclude(cfmt_run_t *run)
                        : "nothing is advertised";
 }
 
+/* Rows are summed as they come, so full answers to all its queries may be believed. */
 const cfmt_sense_t cfmt_sense_traffic = { .name = "traffic", .setting = "AnalyticsInterval",
+                                          .rows_max = PIECES_MAX * (ROWS_OF_A_QUERY + 1),
                                           .next = next, .conclude = conclude };

@@ -125,15 +125,17 @@ apr_status_t cfmt_job_free(cfmt_store_t *s, const char *name, const char *owner)
 }
 
 /* A limit is Cloudflare's: a start of ours does not lift it. */
-apr_status_t cfmt_job_hurry(cfmt_store_t *s, const char *name, apr_time_t now)
+apr_status_t cfmt_job_hurry(cfmt_store_t *s, const char *name, apr_time_t now, int always)
 {
     sqlite3_stmt *st = cfmt_sql(s, "UPDATE job SET due_at = ?2 WHERE name = ?1 AND due_at > ?2"
-                                   " AND fails > 0 AND last_result NOT LIKE 'limit:%'");
+                                   " AND (fails > 0 OR ?3)"
+                                   " AND ifnull(last_result, '') NOT LIKE 'limit:%'");
     int changed;
 
     if (st) {
         cfmt_bind_text(st, 1, name);
         cfmt_bind_int(st, 2, now);
+        cfmt_bind_int(st, 3, always);
     }
     return run_alone(s, st, &changed);
 }

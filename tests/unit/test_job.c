@@ -70,15 +70,15 @@ START_TEST(done_sets_the_next_time_and_counts_failures)
 }
 END_TEST
 
-static apr_time_t ended(cfmt_store_t *s, cfmt_job_end_e end, const char *result)
+static apr_time_t ended(cfmt_store_t *s, cfmt_job_end_e end, const char *result, int always)
 {
     apr_time_t due;
 
-    ck_assert_int_eq(cfmt_job_hurry(s, "j", NOW), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_job_hurry(s, "j", NOW, 0), APR_SUCCESS);
     cfmt_job_due(s, "j", &due);
     ck_assert_int_eq(claim(s, "a", due, NULL), 1);
     ck_assert_int_eq(cfmt_job_done(s, "j", "a", NOW, NOW + 60 * MIN, end, result), APR_SUCCESS);
-    ck_assert_int_eq(cfmt_job_hurry(s, "j", NOW + 1), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_job_hurry(s, "j", NOW + 1, always), APR_SUCCESS);
     ck_assert_int_eq(cfmt_job_due(s, "j", &due), APR_SUCCESS);
     return due;
 }
@@ -88,13 +88,15 @@ START_TEST(after_a_start_what_failed_is_due_except_at_a_limit)
     cfmt_store_t *s = open_store();
     apr_array_header_t *rows;
 
-    ck_assert_int_eq(ended(s, CFMT_JOB_OK, "done"), NOW + 60 * MIN);
-    ck_assert_int_eq(ended(s, CFMT_JOB_FAILED, "auth: no such token"), NOW + 1);
-    ck_assert_int_eq(ended(s, CFMT_JOB_FAILED, "limit: wait"), NOW + 60 * MIN);
-    ck_assert_int_eq(ended(s, CFMT_JOB_UNASKED, "breaker: open"), NOW + 1);
+    ck_assert_int_eq(ended(s, CFMT_JOB_OK, "done", 0), NOW + 60 * MIN);
+    ck_assert_int_eq(ended(s, CFMT_JOB_FAILED, "auth: no such token", 0), NOW + 1);
+    ck_assert_int_eq(ended(s, CFMT_JOB_FAILED, "limit: wait", 0), NOW + 60 * MIN);
+    ck_assert_int_eq(ended(s, CFMT_JOB_UNASKED, "breaker: open", 0), NOW + 1);
     ck_assert_int_eq(cfmt_jobs_load(s, &rows, unit_pool), APR_SUCCESS);
     ck_assert_int_eq(APR_ARRAY_IDX(rows, 0, cfmt_job_t).fails, 2); /* not asked is no failure */
     ck_assert_int_eq(APR_ARRAY_IDX(rows, 0, cfmt_job_t).ok_at, NOW);
+    ck_assert_int_eq(ended(s, CFMT_JOB_FAILED, "limit: wait", 1), NOW + 60 * MIN);
+    ck_assert_int_eq(ended(s, CFMT_JOB_OK, "done", 1), NOW + 1); /* of one that runs at each start */
     cfmt_store_close(s);
 }
 END_TEST
