@@ -10,21 +10,36 @@ from httpd import wait_for
 F_OFD_SETLK = getattr(fcntl, "F_OFD_SETLK", 37)
 
 
-def taken(fd, flock):
+WRITE = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+
+
+def taken(fd):
     try:
-        fcntl.fcntl(fd, F_OFD_SETLK, flock)
+        fcntl.fcntl(fd, F_OFD_SETLK, WRITE)
     except OSError:
         return False
     return True
 
 
+def lock_file(server):
+    return os.open(server.db + ".lock", os.O_RDWR | os.O_CLOEXEC)
+
+
+def commit_lock_is_free(server):
+    """Nobody has it at this moment."""
+    fd = lock_file(server)
+    try:
+        return taken(fd)
+    finally:
+        os.close(fd)
+
+
 @contextlib.contextmanager
 def commit_lock(server):
     """Holds <db>.lock as a stopped holder would."""
-    fd = os.open(server.db + ".lock", os.O_RDWR | os.O_CLOEXEC)
+    fd = lock_file(server)
     try:
-        flock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        wait_for(lambda: taken(fd, flock), 5, "the commit lock")  # others hold it for milliseconds
+        wait_for(lambda: taken(fd), 5, "the commit lock")  # others hold it for milliseconds
         yield
     finally:
         os.close(fd)

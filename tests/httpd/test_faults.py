@@ -10,6 +10,7 @@ import pytest
 from client import Load, attack, get, post
 from faults import FAULTS, Shim, private_mounts
 from httpd import IS_ROOT, SLOWER, wait_for
+from locks import commit_lock_is_free
 from test_store import STORE_LINES, health, wait_health
 
 RECOVERY = 15  # seconds, without anybody's help
@@ -182,9 +183,14 @@ def quiet(server):
     """Stops the leader between two rounds: it holds neither the commit lock nor a snapshot."""
     server.wait_projected()
     (pid,) = server.leaders()
-    time.sleep(0.3)  # its round, and the deaf time behind it
-    os.kill(pid, signal.SIGSTOP)
-    return pid
+    for _ in range(10):
+        time.sleep(0.3)  # its round, and the deaf time behind it
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.05)  # another's commit ends meanwhile
+        if commit_lock_is_free(server):
+            return pid
+        os.kill(pid, signal.SIGCONT)
+    raise AssertionError("the leader had the commit lock each time it was stopped")
 
 
 def check_wal(server, load, largest, refused_with):

@@ -138,8 +138,9 @@ class Control:
         return self.get_tokens("", {})[name]
 
     def post_limits(self, rest, given):
-        """New quotas (rest, graphql) for five minutes; every window begins anew."""
-        self._only(given, "rest", "graphql")
+        """New quotas (rest, graphql) for five minutes, rows of a GraphQL answer (page); every window begins anew."""
+        self._only(given, "rest", "graphql", "page")
+        self.world.limits.page = given.pop("page", self.world.limits.page)
         self.world.limits.quota.update(given)
         self.world.limits.reset()
         return self.world.limits.quota

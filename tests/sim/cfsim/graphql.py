@@ -206,15 +206,18 @@ class Run:
         names = self.schema.fields(DIMENSION_TYPE % (field.name[0].upper() + field.name[1:])) if self.schema \
             else dataset.known()
         return _object(field.children or [], {
-            "enabled": lambda f: True, "maxPageSize": lambda f: dataset.page,
+            "enabled": lambda f: True, "maxPageSize": lambda f: self.page(dataset),
             "maxDuration": lambda f: dataset.widest, "notOlderThan": lambda f: dataset.oldest,
             "maxNumberOfFields": lambda f: dataset.most_fields, "availableFields": lambda f: sorted(names)})
+
+    def page(self, dataset):
+        return self.world.limits.page or dataset.page
 
     def dataset(self, field):
         self.nodes += 1
         dataset, limit = TABLE[field.name], field.args.get("limit")
-        if not isinstance(limit, int) or not 0 < limit <= dataset.page:
-            raise Wrong(400, f"limit must be positive number and not greater than {dataset.page}")
+        if not isinstance(limit, int) or not 0 < limit <= self.page(dataset):
+            raise Wrong(400, f"limit must be positive number and not greater than {self.page(dataset)}")
         if len(_leaves(field)) > dataset.most_fields:
             raise Wrong(400, f"number of fields can't be more than {dataset.most_fields}")
         chosen = Filter(field.args.get("filter") or {}, dataset)
