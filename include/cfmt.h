@@ -48,6 +48,7 @@
 #define CFMT_EAUTH (CFMT_EBASE + 22)    /* the token is refused (401, 403) */
 #define CFMT_EREFUSED (CFMT_EBASE + 23) /* the request is refused (other 4xx, success false) */
 #define CFMT_EBREAKER (CFMT_EBASE + 24) /* not asked: the breaker is open after failures */
+#define CFMT_EEXIST (CFMT_EBASE + 25)   /* there is one already, and only one may be */
 
 /* Short stable word ("full", "newer", ...); "ok" for APR_SUCCESS, "error" for anything unknown. */
 const char *cfmt_status_name(apr_status_t rv);
@@ -137,6 +138,15 @@ apr_time_t cfmt_monotonic(void);
 apr_status_t cfmt_thread_start(pthread_t *pt, const char *name, void *(*start)(void *),
                                void *baton);
 
+/* ---- programs of the operator ---------------------------------------------------------------- */
+
+/*
+ * Runs path (with one argument, or NULL) without a shell: standard input is /dev/null, standard
+ * output *pout (CLOEXEC, the caller's), a session of its own (kill -*ppid ends all of it). The
+ * caller waits for it. An errno otherwise; one that cannot be executed exits with 127.
+ */
+apr_status_t cfmt_spawn(pid_t *ppid, int *pout, const char *path, const char *arg);
+
 /* ---- times and durations: UTC microseconds since 1970 ---------------------------------------- */
 
 /*
@@ -200,6 +210,11 @@ const char *cfmt_cidr_format(apr_pool_t *p, const cfmt_cidr_t *c);
 int cfmt_cidr_contains(const cfmt_cidr_t *outer, const cfmt_cidr_t *inner);
 /* Total order: family, address, then length. */
 int cfmt_cidr_compare(const cfmt_cidr_t *a, const cfmt_cidr_t *b);
+/*
+ * spoofed.c: no packet of the Internet can truly come from there: private, reserved, multicast,
+ * documentation, never allocated; 6to4 addresses by the IPv4 one in them.
+ */
+int cfmt_cidr_spoofed(const cfmt_cidr_t *c);
 
 /* ---- text from outside ----------------------------------------------------------------------- */
 

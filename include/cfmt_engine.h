@@ -55,6 +55,11 @@ typedef struct cfmt_engine_conf_t {
     const apr_table_t
         *settings; /* effective configuration of this generation; NULL in cfmtctl: as published */
     const cfmt_api_conf_t *api; /* NULL: nothing is asked of Cloudflare */
+    /*
+     * For cfmt_engine_command alone: ids (apr_int64_t) of the only intents that may be acted on;
+     * the store is not made anew. NULL: all.
+     */
+    const apr_array_header_t *mine;
 } cfmt_engine_conf_t;
 
 typedef struct cfmt_engine_t cfmt_engine_t;
@@ -82,6 +87,13 @@ apr_status_t cfmt_engine_round(cfmt_engine_t *e, cfmt_rest_t *rest, cfmt_result_
                                apr_pool_t *ptick);
 /* Only project to the head (cfmtctl without a leader). The store must exist. */
 apr_status_t cfmt_engine_project(cfmt_engine_t *e, cfmt_result_t *r, apr_pool_t *ptick);
+/*
+ * A round of cfmtctl where nobody leads: projects, reads the state of the prefixes, carries out the
+ * commands of the journal, acts on conf.mine. No decision of the policy, no other job, no program.
+ * *pbusy: something is under way, or left: go on leading, after cfmt_engine_wait.
+ */
+apr_status_t cfmt_engine_command(cfmt_engine_t *e, int *pbusy, cfmt_result_t *r,
+                                 apr_pool_t *ptick);
 /*
  * True when there is reason for a round before its time: another handle has committed, or intake
  * has failed for 5 s.
@@ -177,6 +189,12 @@ typedef struct cfmt_health_world_t {
     cfmt_health_words_t unsent;      /* alert types that nobody would send us */
     char failing[64];                /* destination whose last delivery failed; "" = none */
     apr_time_t last_failure;
+    apr_time_t traffic_read_at;      /* 0 = never */
+    apr_time_t newest_row;           /* of the account in analytics; 0 = there was none */
+    apr_interval_time_t behind;      /* its age, where that is too much */
+    int idle;                        /* the account shows no traffic */
+    cfmt_health_words_t cut;         /* prefixes of which answers were cut, in all pieces */
+    cfmt_health_words_t blind;       /* advertised, and no minute known for CfmtBlindAfter */
     int jobs;
     cfmt_health_job_t job[CFMT_HEALTH_JOBS]; /* those that ask Cloudflare */
 } cfmt_health_world_t;
@@ -199,6 +217,7 @@ apr_status_t cfmt_health_world_read(cfmt_store_t *s, cfmt_health_world_t *w, apr
 #define CFMT_HEALTH_JOB_FAILS 3                  /* in a row */
 #define CFMT_HEALTH_TOKEN_SOON apr_time_from_sec(7 * 86400)
 #define CFMT_HEALTH_SKEW apr_time_from_sec(30)
+#define CFMT_HEALTH_NAMES 5    /* of prefixes in a sentence */
 #define CFMT_HEALTH_PARENTS 60 /* lists of prefixes that one run of the job reads at most */
 
 typedef enum { CFMT_HEALTH_OK, CFMT_HEALTH_DEGRADED, CFMT_HEALTH_FAILING } cfmt_health_e;
@@ -228,7 +247,7 @@ typedef struct cfmt_health_facts_t {
 typedef struct cfmt_health_reason_t {
     cfmt_health_e level;
     const char *id; /* store leader projection disk secret queue api prefixes token clock alerts
-                       tunnels */
+                       tunnels blind lagging truncated */
     const char *text; /* sentence without a full stop; no paths, no secrets */
 } cfmt_health_reason_t;
 
@@ -245,7 +264,7 @@ apr_status_t cfmt_health_store_status(const cfmt_health_facts_t *f);
 
 /* "NAME_at":"...","NAME_age_s":1.234 in p; both null at 0. */
 const char *cfmt_health_when(const char *name, apr_time_t t, apr_time_t now, apr_pool_t *p);
-/* "api":{...},"prefixes":{...},"tunnels":{...} in p. */
+/* "api":{...},"prefixes":{...},"tunnels":{...},"traffic":{...} in p. */
 const char *cfmt_health_world_json(const cfmt_health_facts_t *f, apr_pool_t *p);
 
 #endif

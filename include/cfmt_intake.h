@@ -218,7 +218,7 @@ typedef struct cfmt_event_t {
     apr_time_t ts;           /* body's ts, else arrival */
     apr_time_t start;        /* data.start_time where readable, else 0: part of the tuple key */
     apr_int64_t digest;      /* of the body: order-free tie-break */
-    const char *source;      /* "alert", "test", "operator" */
+    const char *source;      /* "alert", "test", "recovered", "operator", "analytics", "timeout" */
     const char *alert_type;
     cfmt_state_e state;
     cfmt_priority_e priority;
@@ -231,6 +231,7 @@ typedef struct cfmt_event_t {
     cfmt_cidr_t target_cidr; /* family 0 = no readable address */
     const char *vector, *protocol, *rule;
     double pps, bps, rps;    /* < 0 = not said */
+    const char *system;      /* that dropped so much; NULL = the alert's figures */
     const char *entity_kind, *entity_id, *entity_name, *entity_state;
     const char *summary;     /* one line for people, no control characters, <= 200 bytes */
 } cfmt_event_t;

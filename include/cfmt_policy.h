@@ -40,13 +40,13 @@ typedef struct cfmt_attack_t {
     int ours;
     cfmt_effect_e scope;          /* CFMT_EFFECT_NETWORK or _HOST (NETWORK if any event was) */
     int open;
-    const char *ended_by;         /* "end", "operator"; NULL while open */
+    const char *ended_by;         /* "end" "operator" "calm" "timeout"; NULL while open */
     int episodes;                 /* START after END opens the next */
     apr_time_t started_at;        /* smallest ts */
     apr_time_t episode_at;        /* ts at which the present (or last) episode began */
     apr_time_t ended_at;          /* ts of the END that ended the last episode; 0 while open */
     apr_time_t last_at;           /* greatest ts */
-    apr_int64_t events;
+    apr_int64_t events;           /* without those that only tell of traffic */
     apr_array_header_t *targets;  /* const char *, sorted, distinct */
     int targets_cut;              /* there were more than CFMT_ATTACK_TARGETS_MAX */
     /* network events, not an END, without a readable target were among them: */
@@ -55,7 +55,19 @@ typedef struct cfmt_attack_t {
     apr_array_header_t *vectors, *protocols, *rules,
         *alert_types;                    /* const char *, sorted, distinct */
     double peak_pps, peak_bps, peak_rps; /* < 0 = never said */
+    apr_time_t peak_pps_at, peak_bps_at; /* of several the first; 0 = never, or not known */
+    const char *peak_pps_by, *peak_bps_by; /* "alert", or the system that dropped so much */
 } cfmt_attack_t;
+
+/*
+ * Sources of events that no alert is behind. "analytics": what traffic says; such an END means
+ * calm, and one that is neither START nor END only has figures. "timeout": nothing was heard of it.
+ */
+#define CFMT_SOURCE_OPERATOR "operator"
+#define CFMT_SOURCE_TRAFFIC "analytics"
+#define CFMT_SOURCE_TIMEOUT "timeout"
+/* It names the attack that it is about by our id, in attack_id. */
+int cfmt_event_by_ref(const cfmt_event_t *e);
 
 /*
  * It says where only by the name of a monitoring rule: it hits what that watches. An END need not
@@ -108,10 +120,11 @@ typedef struct cfmt_threshold_t {
     double passed_pps;  /* passed traffic that counts as attack; < 0 = none does */
     int sustain;        /* attack minutes in a row that open an attack without an alert */
     int idle_calm;      /* an account without any traffic counts as calm */
+    apr_interval_time_t calm; /* so long a calm ends an attack; whole minutes count */
 } cfmt_threshold_t;
 #define CFMT_THRESHOLD_DEFAULT \
     { .pps = 2000, .bps = 20e6, .systems = 1u << CFMT_SYSTEM_DOSD | 1u << CFMT_SYSTEM_FLOWTRACKD, \
-      .passed_pps = -1, .sustain = 2 }
+      .passed_pps = -1, .sustain = 2, .calm = apr_time_from_sec(15 * 60) }
 
 typedef enum {
     CFMT_VERDICT_UNKNOWN,
@@ -164,6 +177,69 @@ int cfmt_calm_blind(const cfmt_span_t *spans, int n, apr_time_t since, apr_time_
  */
 int cfmt_calm_sustained(const cfmt_span_t *spans, int n, int sustain, apr_time_t *pfrom,
                         apr_time_t *pto);
+
+/* ---- traffic.c: what traffic says of attacks (DOMAIN.md section 4) --------------------------- */
+
+/* An attack on the network, as far as this is concerned. */
+typedef struct cfmt_struck_t {
+    const char *id;
+    int open;
+    int alerted;                  /* an alert told of it; 0 = only traffic did */
+    int anywhere;                 /* it may be about any prefix */
+    apr_array_header_t *prefixes; /* cfmt_cidr_t: what it hits */
+    apr_array_header_t *targets;  /* cfmt_cidr_t: those that are addresses */
+    int targets_cut;              /* there are more */
+    apr_time_t started_at, episode_at, last_at, ended_at; /* as in cfmt_attack_t */
+    double peak_pps, peak_bps;    /* < 0 = never said */
+} cfmt_struck_t;
+
+/* A prefix that the API lists, and what is known of its traffic. */
+typedef struct cfmt_watched_t {
+    cfmt_cidr_t cidr;
+    int advertised;               /* 1, 0; -1 = the API did not say */
+    apr_time_t since;             /* that it is or is not advertised; 0 = for ever */
+    const cfmt_span_t *spans;     /* its minutes, as calm.c wants them */
+    int n;
+    int sustain;                  /* attack minutes in a row that are an attack without an alert */
+    apr_interval_time_t calm;     /* so long a calm ends one */
+} cfmt_watched_t;
+
+typedef enum {
+    CFMT_SAYS_JOIN,   /* attack `id`, that traffic opened, is the one of alert `with` */
+    CFMT_SAYS_REOPEN, /* attack `id` has gone on since `at` */
+    CFMT_SAYS_OPEN,   /* an attack began at `at` */
+    CFMT_SAYS_PEAK,   /* the minute `at` was the highest so far of attack `id` */
+    CFMT_SAYS_CALM,   /* attack `id` is over: calm until `at` */
+    CFMT_SAYS_TIMEOUT /* attack `id` is over: not heard of since `at` */
+} cfmt_says_e;
+
+typedef struct cfmt_say_t {
+    cfmt_says_e what;
+    const char *id, *with;
+    cfmt_cidr_t prefix;           /* OPEN, REOPEN, PEAK: where; else family 0 */
+    apr_time_t at;
+    double pps, bps;              /* of that minute, whole numbers; OPEN, REOPEN, PEAK */
+    cfmt_system_e by;
+} cfmt_say_t;
+
+typedef struct cfmt_traffic_case_t {
+    apr_time_t now;
+    apr_interval_time_t timeout;  /* CfmtAttackTimeout */
+    apr_interval_time_t stale;    /* minutes older than this are not the newest */
+    int listed;                   /* the API's list is known, or there is no API to ask */
+    apr_time_t opens_from;        /* attacks that ended before may be missing: opens nothing there */
+    const cfmt_struck_t *attacks; /* the open ones, and what ended lately */
+    int attacks_n;
+    const cfmt_watched_t *prefixes;
+    int prefixes_n;
+} cfmt_traffic_case_t;
+
+/*
+ * All that follows, an array of cfmt_say_t in p: joins, openings, peaks, ends. What it leads to is
+ * the next case: an attack that was joined or opened says more then. Never calm out of minutes that
+ * nobody read, or of a prefix that was not advertised then.
+ */
+apr_array_header_t *cfmt_traffic_says(const cfmt_traffic_case_t *c, apr_pool_t *p);
 
 /* ---- schedule.c: when next ------------------------------------------------------------------- */
 

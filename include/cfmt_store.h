@@ -14,7 +14,7 @@
 
 /* ---- store.c: open, migrate, check ----------------------------------------------------------- */
 
-#define CFMT_SCHEMA 3          /* PRAGMA user_version that this code makes */
+#define CFMT_SCHEMA 7          /* PRAGMA user_version that this code makes */
 #define CFMT_APPLICATION_ID 0x43464d54 /* "CFMT": PRAGMA application_id of our files */
 
 typedef struct cfmt_store_t cfmt_store_t;
@@ -222,6 +222,9 @@ typedef struct cfmt_journal_row_t {
  */
 apr_status_t cfmt_journal_read(cfmt_store_t *s, apr_int64_t after, int limit,
                                apr_array_header_t **prows, apr_pool_t *p);
+/* The same of kind `command` alone, up to a row: walks all between. */
+apr_status_t cfmt_commands_read(cfmt_store_t *s, apr_int64_t after, apr_int64_t upto, int limit,
+                                apr_array_header_t **prows, apr_pool_t *p);
 /* Highest id ever given, 0 for an empty journal. */
 apr_status_t cfmt_journal_head(cfmt_store_t *s, apr_int64_t *pid);
 
@@ -401,13 +404,14 @@ apr_table_t *cfmt_snapshot_config(const char *body, apr_size_t len, apr_pool_t *
 #define CFMT_RETENTION_STEP 200 /* rows a step, one transaction each */
 
 typedef struct cfmt_retention_t {
-    apr_interval_time_t journal, rejected, evidence; /* 0 = keep for ever */
+    apr_interval_time_t journal, rejected, evidence, traffic; /* 0 = keep for ever */
 } cfmt_retention_t;
 
 /*
- * One step: deletes rejected rows or evidence by age, or prunes the oldest projected rows of the
- * journal into its snapshot row. At most CFMT_RETENTION_STEP rows; *pmore: call again. The
- * projections stay what a rebuild would give; ended attacks all of whose events are pruned go.
+ * One step: deletes rejected rows, evidence or detail of traffic by age, or prunes the oldest
+ * projected rows of the journal into its snapshot row. At most CFMT_RETENTION_STEP rows; *pmore:
+ * call again. The projections stay what a rebuild would give; ended attacks all of whose events are
+ * pruned go.
  * Evidence goes by whole days (UTC), is kept for two days at least and no longer than the journal.
  * Only the leader calls it. CFMT_EMOVED: somebody else did; try again.
  */
@@ -463,6 +467,8 @@ typedef struct cfmt_attack_row_t {
     apr_array_header_t *targets, *prefixes, *vectors, *protocols, *rules, *alert_types;
     apr_array_header_t *attack_ids, *correlation_ids;
     double peak_pps, peak_bps, peak_rps;
+    apr_time_t peak_pps_at, peak_bps_at;
+    const char *peak_pps_by, *peak_bps_by;
 } cfmt_attack_row_t;
 
 /*
@@ -508,5 +514,6 @@ typedef struct cfmt_world_counts_t {
 apr_status_t cfmt_query_world_counts(cfmt_store_t *s, cfmt_world_counts_t *c);
 
 #include "cfmt_store_world.h"
+#include "cfmt_store_act.h"
 
 #endif

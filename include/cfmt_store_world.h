@@ -11,8 +11,9 @@
 
 /*
  * Journal kinds `prefix_state`, `tunnel_state`, `rule_state`: one row a change, body the whole
- * state as JSON, origin who changed it ("auto-advertise", "external"; "first" when it was not known
- * before). The tables prefix, tunnel and rule are their projections. "gone": 1 = no longer listed.
+ * state as JSON, origin who changed it ("intent", "auto-advertise", "external"; "first" when it was
+ * not known before). The tables prefix, tunnel and rule are their projections. "gone": 1 = no
+ * longer listed.
  */
 typedef struct cfmt_prefix_row_t {
     cfmt_bgp_prefix_t b;
@@ -158,6 +159,18 @@ apr_status_t cfmt_places_load(cfmt_store_t *s, apr_int64_t after, int limit,
 /* Its prefixes (const char *, sorted) and rule_unknown, inside the caller's transaction. */
 apr_status_t cfmt_place_save(cfmt_store_t *s, const cfmt_place_t *place, apr_pool_t *ptemp);
 
+/* ---- struck.c: attacks as decisions want them ------------------------------------------------ */
+
+/*
+ * Adds (cfmt_struck_t, with all that they point to in p) our attacks on the network: open ones
+ * whose last event is older than `before`, the newest first; ended ones with an event at or after
+ * `since`. At most limit.
+ */
+apr_status_t cfmt_struck_open(cfmt_store_t *s, apr_array_header_t *rows, apr_time_t before,
+                              int limit, apr_pool_t *p);
+apr_status_t cfmt_struck_ended(cfmt_store_t *s, apr_array_header_t *rows, apr_time_t since,
+                               int limit, apr_pool_t *p);
+
 /* ---- evidence.c, evidence_json.c, threshold.c: minutes of traffic ---------------------------- */
 
 /*
@@ -218,10 +231,10 @@ apr_status_t cfmt_evidence_put_span(cfmt_store_t *s, const cfmt_cidr_t *prefix,
 const char *cfmt_system_name(cfmt_system_e system);
 cfmt_system_e cfmt_system_by_name(const char *name);
 
-/*
- * The threshold in force for a prefix: "Threshold" ("pps=2000 bps=20M sustain=2") and its options
- * in "Prefix <cidr>", where there is none in "Prefix *", of the settings.
- */
+/* In settings: the options of a prefix, its own line, else that of "*"; NULL = there is neither. */
+const char *cfmt_prefix_setting(const apr_table_t *settings, const cfmt_cidr_t *prefix,
+                                apr_pool_t *ptemp);
+/* The threshold in force for it: "Threshold" ("pps=2000 bps=20M sustain=2") and its options. */
 void cfmt_threshold_of(cfmt_threshold_t *t, const apr_table_t *settings, const cfmt_cidr_t *prefix,
                        apr_pool_t *ptemp);
 

@@ -92,6 +92,11 @@ typedef enum {
     CFMT_SYSTEMS
 } cfmt_system_e;
 
+/* Cloudflare's words for them, as the beginning of a table. */
+#define CFMT_SYSTEM_WORDS \
+    [CFMT_SYSTEM_DOSD] = "dosd", [CFMT_SYSTEM_FLOWTRACKD] = "flowtrackd", \
+    [CFMT_SYSTEM_FIREWALL] = "magic-firewall"
+
 /* Traffic of one prefix in one minute as analytics estimate it from samples: totals, not rates. */
 typedef struct cfmt_traffic_t {
     double packets[CFMT_SYSTEMS], bits[CFMT_SYSTEMS]; /* dropped */
@@ -108,5 +113,17 @@ typedef struct cfmt_minute_t {
 } cfmt_minute_t;
 
 #define CFMT_MINUTE apr_time_from_sec(60)
+
+/* Packets of one minute that Cloudflare's DDoS protection took for an attack and that are alike. */
+typedef struct cfmt_detail_t {
+    apr_time_t minute;              /* its start */
+    cfmt_cidr_t source, target;     /* hosts; family 0 = not said */
+    const char *vector, *rule_id, *rule; /* NULL = not said, as below */
+    apr_int64_t asn;                /* of the source; 0 = not said */
+    const char *asn_name, *country; /* of the source; country: ISO 3166 */
+    int source_port, target_port;   /* 0 = not said, or none in that protocol */
+    const char *protocol, *flags, *colo;
+    double packets, bits;           /* estimated from samples: totals, not rates */
+} cfmt_detail_t;
 
 #endif

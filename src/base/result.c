@@ -43,6 +43,7 @@ static const status_t statuses[] = {
     {.rv = CFMT_EAUTH, .name = "auth", .text = "the token is refused"},
     {.rv = CFMT_EREFUSED, .name = "refused", .text = "the request is refused"},
     {.rv = CFMT_EBREAKER, .name = "breaker", .text = "not asked, because it kept failing"},
+    {.rv = CFMT_EEXIST, .name = "exists", .text = "there is one already"},
 };
 
 static const status_t *status_find(apr_status_t rv)

@@ -20,23 +20,28 @@ static void read_seconds(apr_interval_time_t *pd, const cfmt_json_t *settings, c
     *pd = s ? apr_time_from_sec(s) : *pd;
 }
 
+void cfmt_analytics_limits_take(cfmt_analytics_limits_t *l, const cfmt_json_t *settings)
+{
+    static const cfmt_analytics_limits_t def = CFMT_ANALYTICS_LIMITS_DEFAULT;
+    /* A plan that allows more changes nothing: larger answers are no use. */
+    apr_int64_t page = cfmt_row_int(settings, "maxPageSize", 1, def.page);
+
+    *l = def;
+    l->page = page ? (int)page : def.page;
+    read_seconds(&l->duration, settings, "maxDuration");
+    read_seconds(&l->history, settings, "notOlderThan");
+}
+
 apr_status_t cfmt_analytics_limits_read(cfmt_analytics_limits_t *l, const char **pwhy,
                                         const cfmt_json_t *row)
 {
-    static const cfmt_analytics_limits_t def = CFMT_ANALYTICS_LIMITS_DEFAULT;
     const cfmt_json_t *settings = cfmt_json_get(row, CFMT_TRAFFIC_DATASET);
-    apr_int64_t page;
 
     if (!settings || settings->type != CFMT_JSON_OBJECT) {
         *pwhy = "member \"" CFMT_TRAFFIC_DATASET "\" is missing";
         return CFMT_EINVALID;
     }
-    *l = def;
-    /* A plan that allows more changes nothing: larger answers are no use. */
-    page = cfmt_row_int(settings, "maxPageSize", 1, def.page);
-    l->page = page ? (int)page : def.page;
-    read_seconds(&l->duration, settings, "maxDuration");
-    read_seconds(&l->history, settings, "notOlderThan");
+    cfmt_analytics_limits_take(l, settings);
     return APR_SUCCESS;
 }
 
@@ -107,10 +112,7 @@ static int is_word(const cfmt_json_t *text, const char *word)
 
 static cfmt_system_e system_of(const cfmt_json_t *text)
 {
-    static const char *const words[CFMT_SYSTEM_OTHER] = {
-        [CFMT_SYSTEM_DOSD] = "dosd", [CFMT_SYSTEM_FLOWTRACKD] = "flowtrackd",
-        [CFMT_SYSTEM_FIREWALL] = "magic-firewall",
-    };
+    static const char *const words[CFMT_SYSTEM_OTHER] = { CFMT_SYSTEM_WORDS };
     cfmt_system_e s = CFMT_SYSTEM_DOSD;
 
     while (s < CFMT_SYSTEM_OTHER && !is_word(text, words[s])) {

@@ -96,8 +96,8 @@ static const char *list_of(const apr_array_header_t *items, apr_pool_t *p)
     return apr_pstrcat(p, "[", apr_array_pstrcat(p, items, ','), "]", NULL);
 }
 
-/* As analytics write them; one that several prefixes share is asked for once. */
-static const char *subnet_list(const apr_array_header_t *parts, apr_pool_t *p)
+/* One that several prefixes share is asked for once. */
+const char *cfmt_traffic_subnets(const apr_array_header_t *parts, apr_pool_t *p)
 {
     apr_array_header_t *items = apr_array_make(p, parts->nelts, sizeof(const char *));
     const cfmt_traffic_part_t *part = (const cfmt_traffic_part_t *)parts->elts;
@@ -158,7 +158,7 @@ static void add_hextets(apr_array_header_t *items, const cfmt_cidr_t *n)
  * /39) it is one that covers more than the prefix: other networks of this account can make an
  * attack of it then, but nothing that hits it is missed.
  */
-static const char *pattern_list(const cfmt_cidr_t *c, apr_pool_t *p)
+const char *cfmt_traffic_patterns(const cfmt_cidr_t *c, apr_pool_t *p)
 {
     apr_array_header_t *items = apr_array_make(p, 4, sizeof(const char *));
     int step = c->family == 4 ? 8 : 16, bits = (c->bits + step - 1) / step * step;
@@ -205,14 +205,14 @@ static const char *variables_of(const char *account, const cfmt_traffic_piece_t 
                                                                : "\"not\":\"-\"";
     if (plan->parts->nelts) {
         APR_ARRAY_PUSH(made, const char *) =
-            apr_pstrcat(p, "\"subnets\":", subnet_list(plan->parts, p), NULL);
+            apr_pstrcat(p, "\"subnets\":", cfmt_traffic_subnets(plan->parts, p), NULL);
     }
     for (i = 0; i < plan->wide->nelts; i++) {
         const cfmt_cidr_t *c = &APR_ARRAY_IDX(piece->prefixes, APR_ARRAY_IDX(plan->wide, i, int),
                                               cfmt_cidr_t);
 
         APR_ARRAY_PUSH(made, const char *) =
-            apr_psprintf(p, "\"wide%d\":%s", i, pattern_list(c, p));
+            apr_psprintf(p, "\"wide%d\":%s", i, cfmt_traffic_patterns(c, p));
     }
     return apr_pstrcat(p, "{", apr_array_pstrcat(p, made, ','), "}", NULL);
 }
@@ -299,7 +299,8 @@ const char *cfmt_analytics_limits_query(const char *account, apr_pool_t *p)
 {
     static const char text[] =
         "query($account: string!) { viewer { accounts(filter: {accountTag: $account}) { settings {"
-        " " CFMT_TRAFFIC_DATASET " { maxPageSize maxDuration notOlderThan } } } } }";
+        " " CFMT_TRAFFIC_DATASET " { maxPageSize maxDuration notOlderThan }"
+        " " CFMT_DETAIL_DATASET " { maxPageSize maxDuration notOlderThan } } } } }";
 
     return cfmt_api_query(text, apr_pstrcat(p, "{\"account\":", cfmt_json_quote(p, account), "}",
                                             NULL), p);

@@ -31,7 +31,8 @@ void cfmt_batch_init(cfmt_batch_t *b, cfmt_store_t *s, apr_pool_t *p)
     b->items = apr_array_make(p, 64, sizeof(cfmt_item_t *));
     b->groups = apr_array_make(p, 16, sizeof(cfmt_group_t *));
     b->things = apr_array_make(p, 4, sizeof(struct cfmt_thing_t *));
-    b->operators = apr_array_make(p, 4, sizeof(cfmt_item_t *));
+    b->refs = apr_array_make(p, 4, sizeof(cfmt_item_t *));
+    b->joins = apr_array_make(p, 4, sizeof(const char *));
     b->same = apr_hash_make(p);
     b->keys = apr_hash_make(p);
     b->attacks = apr_hash_make(p);
@@ -208,15 +209,15 @@ apr_status_t cfmt_batch_add(cfmt_batch_t *b, cfmt_item_t *item)
     if (item->first) {
         return APR_SUCCESS;
     }
-    if (!strcmp(item->e.source, "operator")) {
-        APR_ARRAY_PUSH(b->operators, cfmt_item_t *) = item;
+    if (cfmt_event_by_ref(&item->e)) {
+        APR_ARRAY_PUSH(b->refs, cfmt_item_t *) = item;
         return APR_SUCCESS;
     }
     cfmt_batch_entity_add(b, item);
     return add_to_attack(b, item);
 }
 
-/* ---- operators: bound by a name that may come to be known later ------------------------------ */
+/* ---- what names its attack: an operator's name for it may come to be known later ------------- */
 
 /* The stored events of operators that name a new key: what they mean may have changed. */
 static apr_status_t recall(cfmt_batch_t *b, const char *name, apr_hash_t *seen)
@@ -237,7 +238,7 @@ static apr_status_t recall(cfmt_batch_t *b, const char *name, apr_hash_t *seen)
         item->stored = 1;
         item->group = row->attack ? group_of_attack(b, row->attack) : NULL;
         apr_hash_set(seen, &item->e.id, sizeof(item->e.id), item);
-        APR_ARRAY_PUSH(b->operators, cfmt_item_t *) = item;
+        APR_ARRAY_PUSH(b->refs, cfmt_item_t *) = item;
     }
     return rv;
 }
@@ -298,6 +299,30 @@ static apr_status_t resolve(cfmt_batch_t *b, cfmt_group_t **pg, const char *ref)
     return rv == CFMT_EMISSING ? APR_SUCCESS : rv;
 }
 
+void cfmt_batch_join(cfmt_batch_t *b, const char *id, const char *with)
+{
+    APR_ARRAY_PUSH(b->joins, const char *) = id;
+    APR_ARRAY_PUSH(b->joins, const char *) = with;
+}
+
+/* One that is not there any more joins nothing. */
+static apr_status_t join_all(cfmt_batch_t *b)
+{
+    cfmt_group_t *one, *other;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < b->joins->nelts; i += 2) {
+        rv = resolve(b, &one, APR_ARRAY_IDX(b->joins, i, const char *));
+        rv = rv == APR_SUCCESS ? resolve(b, &other, APR_ARRAY_IDX(b->joins, i + 1, const char *))
+                               : rv;
+        if (rv == APR_SUCCESS && one && other) {
+            group_union(one, other);
+        }
+    }
+    return rv;
+}
+
 /* The summary says whether there is such an attack. */
 static void say_bound(cfmt_event_t *e, int bound, apr_pool_t *p)
 {
@@ -312,7 +337,7 @@ static void say_bound(cfmt_event_t *e, int bound, apr_pool_t *p)
     }
 }
 
-static apr_status_t bind_operator(cfmt_batch_t *b, cfmt_item_t *item)
+static apr_status_t bind_ref(cfmt_batch_t *b, cfmt_item_t *item)
 {
     cfmt_group_t *was = root_of(item->group), *g;
     apr_status_t rv = resolve(b, &g, item->e.attack_id);
@@ -334,13 +359,14 @@ static apr_status_t bind_operator(cfmt_batch_t *b, cfmt_item_t *item)
     return APR_SUCCESS;
 }
 
-static apr_status_t bind_operators(cfmt_batch_t *b)
+static apr_status_t bind_refs(cfmt_batch_t *b)
 {
     apr_status_t rv = recall_all(b);
     int i;
 
-    for (i = 0; rv == APR_SUCCESS && i < b->operators->nelts; i++) {
-        rv = bind_operator(b, APR_ARRAY_IDX(b->operators, i, cfmt_item_t *));
+    rv = rv == APR_SUCCESS ? join_all(b) : rv;
+    for (i = 0; rv == APR_SUCCESS && i < b->refs->nelts; i++) {
+        rv = bind_ref(b, APR_ARRAY_IDX(b->refs, i, cfmt_item_t *));
     }
     return rv;
 }
@@ -351,31 +377,6 @@ static int by_attack_order(const void *a, const void *b)
 {
     return cfmt_attack_event_compare(*(const cfmt_event_t *const *)a,
                                      *(const cfmt_event_t *const *)b);
-}
-
-apr_array_header_t *cfmt_batch_in_order(const apr_array_header_t *items,
-                                        const apr_array_header_t *rows,
-                                        const apr_array_header_t *lost,
-                                        int (*order)(const void *, const void *), apr_pool_t *p)
-{
-    apr_array_header_t *out = apr_array_make(p, items->nelts + (rows ? rows->nelts : 0) + 1,
-                                             sizeof(const cfmt_event_t *));
-    int i, k;
-
-    for (i = 0; i < items->nelts; i++) {
-        APR_ARRAY_PUSH(out, const cfmt_event_t *) = &APR_ARRAY_IDX(items, i, cfmt_item_t *)->e;
-    }
-    for (i = 0; rows && i < rows->nelts; i++) {
-        const cfmt_event_t *e = &APR_ARRAY_IDX(rows, i, cfmt_event_stored_t).e;
-
-        for (k = 0; lost && k < lost->nelts && APR_ARRAY_IDX(lost, k, apr_int64_t) != e->id; k++) {
-        }
-        if (!lost || k == lost->nelts) {
-            APR_ARRAY_PUSH(out, const cfmt_event_t *) = e;
-        }
-    }
-    qsort(out->elts, (size_t)out->nelts, sizeof(const cfmt_event_t *), order);
-    return out;
 }
 
 /* The id is that of the smallest key; without new keys it is what it was. */
@@ -515,7 +516,7 @@ static int touched(const cfmt_group_t *g)
 
 apr_status_t cfmt_batch_fold(cfmt_batch_t *b)
 {
-    apr_status_t rv = bind_operators(b);
+    apr_status_t rv = bind_refs(b);
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < b->groups->nelts; i++) {

@@ -27,7 +27,9 @@ typedef struct cfmt_batch_t {
     apr_array_header_t *items;    /* cfmt_item_t * in order of the journal */
     apr_array_header_t *groups;   /* struct cfmt_group_t *: attacks, merged ones included */
     apr_array_header_t *things;   /* struct cfmt_thing_t *: entities */
-    apr_array_header_t *operators; /* cfmt_item_t *: bound last, when all keys are known */
+    apr_array_header_t *refs;     /* cfmt_item_t *: of cfmt_event_by_ref, bound last, when all keys
+                                     are known */
+    apr_array_header_t *joins;    /* const char *: pairs of ids of attacks that are one */
     apr_hash_t *same, *keys, *attacks, *entities;
     apr_int64_t mapped_to; /* CFMT_META_MAPPED */
 } cfmt_batch_t;
@@ -35,7 +37,9 @@ typedef struct cfmt_batch_t {
 void cfmt_batch_init(cfmt_batch_t *b, cfmt_store_t *s, apr_pool_t *p);
 /* Takes an event (kept); reads the store. */
 apr_status_t cfmt_batch_add(cfmt_batch_t *b, cfmt_item_t *item);
-/* After the last one: binds operators' events and folds; reads the store. */
+/* Two attacks, by the id of any of their keys, are one. */
+void cfmt_batch_join(cfmt_batch_t *b, const char *id, const char *with);
+/* After the last one: joins, binds what names its attack, and folds; reads the store. */
 apr_status_t cfmt_batch_fold(cfmt_batch_t *b);
 /* Writes everything, in the caller's transaction. */
 apr_status_t cfmt_batch_write(cfmt_batch_t *b);

@@ -16,6 +16,31 @@ typedef struct cfmt_thing_t {
     cfmt_entity_stored_t row;
 } cfmt_thing_t;
 
+apr_array_header_t *cfmt_batch_in_order(const apr_array_header_t *items,
+                                        const apr_array_header_t *rows,
+                                        const apr_array_header_t *lost,
+                                        int (*order)(const void *, const void *), apr_pool_t *p)
+{
+    apr_array_header_t *out = apr_array_make(p, items->nelts + (rows ? rows->nelts : 0) + 1,
+                                             sizeof(const cfmt_event_t *));
+    int i, k;
+
+    for (i = 0; i < items->nelts; i++) {
+        APR_ARRAY_PUSH(out, const cfmt_event_t *) = &APR_ARRAY_IDX(items, i, cfmt_item_t *)->e;
+    }
+    for (i = 0; rows && i < rows->nelts; i++) {
+        const cfmt_event_t *e = &APR_ARRAY_IDX(rows, i, cfmt_event_stored_t).e;
+
+        for (k = 0; lost && k < lost->nelts && APR_ARRAY_IDX(lost, k, apr_int64_t) != e->id; k++) {
+        }
+        if (!lost || k == lost->nelts) {
+            APR_ARRAY_PUSH(out, const cfmt_event_t *) = e;
+        }
+    }
+    qsort(out->elts, (size_t)out->nelts, sizeof(const cfmt_event_t *), order);
+    return out;
+}
+
 static int by_entity_order(const void *a, const void *b)
 {
     return cfmt_entity_event_compare(*(const cfmt_event_t *const *)a,

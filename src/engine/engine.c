@@ -8,7 +8,7 @@
 
 #include <apr_strings.h>
 
-#include "engine_private.h"
+#include "decide.h"
 
 #define SPACING apr_time_from_msec(50) /* between the starts of two rounds */
 /* of projecting in one round: the heartbeat must not wait */
@@ -21,6 +21,7 @@
  */
 #define BUSY_RATE 1100
 #define BUSY_ROWS_MAX 110
+#define JUMP apr_time_from_sec(5)      /* of the clock, that is noticed */
 #define RETRY apr_time_from_sec(5)     /* a store that fails is tried again */
 #define REPEAT apr_time_from_sec(3600) /* and complained about */
 #define BUSY_LONG apr_time_from_sec(60) /* a lock that is held this long is trouble */
@@ -52,6 +53,15 @@ static void start_api(cfmt_engine_t *e)
     e->senses = cfmt_senses_create(p);
 }
 
+/* What is remembered between rounds, of this store. After a start the real state is read first. */
+static void start_decisions(cfmt_engine_t *e)
+{
+    e->decider = cfmt_decider_create(e->store_pool);
+    e->memories = apr_hash_make(e->store_pool);
+    e->no_command = 0;
+    e->jumped = 1;
+}
+
 cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
 {
     cfmt_engine_t *e = apr_pcalloc(p, sizeof(*e));
@@ -63,6 +73,10 @@ cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
     apr_pool_create(&e->store_pool, p);
     e->owner = apr_psprintf(p, "pid %d", (int)getpid());
     e->projector = cfmt_projector_create(conf->log, e->store_pool);
+    e->attacks = cfmt_attacks_create(e->store_pool);
+    e->calls = apr_array_make(p, 4, sizeof(struct cfmt_deed_call_t *));
+    e->programs = apr_array_make(p, 2, sizeof(struct cfmt_program_t *));
+    start_decisions(e);
     start_api(e);
     return e;
 }
@@ -80,8 +94,10 @@ static void close_store(cfmt_engine_t *e)
 {
     e->store = NULL;
     apr_pool_clear(e->store_pool); /* closes it */
-    /* what it remembers is of that file: the next one may be another, at the same cursor */
+    /* what they remember is of that file: the next one may be another, at the same cursor */
     e->projector = cfmt_projector_create(e->conf.log, e->store_pool);
+    e->attacks = cfmt_attacks_create(e->store_pool);
+    start_decisions(e);
 }
 
 /* The file that we had open as a store, and nothing is in it: damage, and perhaps it comes back. */
@@ -127,7 +143,7 @@ static apr_status_t ensure_store(cfmt_engine_t *e, cfmt_result_t *r, apr_pool_t 
                                "one is made",
                                e->conf.db);
     }
-    if ((rv == CFMT_EMISSING || rv == CFMT_EOLDER) && e->conf.settings) {
+    if ((rv == CFMT_EMISSING || rv == CFMT_EOLDER) && e->conf.settings && !e->conf.mine) {
         rv = cfmt_prepare_store(e->conf.db, e->conf.settings, cfmt_clock_now(e->conf.clock), r,
                                 ptick);
         if (rv == APR_SUCCESS) {
@@ -235,6 +251,33 @@ static void checkpoint(cfmt_engine_t *e)
     }
 }
 
+/* ---- the clock ------------------------------------------------------------------------------- */
+
+/*
+ * What time it should be by the time that has passed. Decisions rest on times: behind a jump the
+ * real state is read before anything is done.
+ */
+static void watch_clock(cfmt_engine_t *e, apr_time_t now, apr_time_t mono, apr_pool_t *ptick)
+{
+    const cfmt_clock_t *clock = e->conf.clock;
+    apr_interval_time_t off = now - e->clock_at - cfmt_clock_span(clock, mono - e->clock_mono);
+    apr_interval_time_t most = cfmt_clock_span(clock, apr_time_from_msec(200));
+
+    most = most > JUMP ? most : JUMP;
+    if (e->clock_at && (off > most || off < -most)) {
+        e->jumped = 1;
+        e->jumped_at = now;
+        e->jumped_mono = mono;
+        cfmt_log(e->conf.log, CFMT_LOG_WARNING,
+                 CFMT_ID(0976) "the clock was set %s by %s: nothing is withdrawn before the state"
+                               " of the prefixes is read anew",
+                 off > 0 ? "forward" : "back",
+                 apr_psprintf(ptick, "%" APR_TIME_T_FMT " s", apr_time_sec(off > 0 ? off : -off)));
+    }
+    e->clock_at = now;
+    e->clock_mono = mono;
+}
+
 /* ---- the round ------------------------------------------------------------------------------- */
 
 /* Lock not had, or another leader was faster: nothing is wrong with the store, unless it lasts. */
@@ -274,6 +317,24 @@ static apr_status_t probe(cfmt_engine_t *e)
     return rv;
 }
 
+/* What the journal says is projected to its head: nothing that was answered is overlooked. */
+static apr_status_t decide_and_act(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
+{
+    apr_status_t rv = cfmt_attacks_run(e, pdue, ptick);
+
+    if (rv == APR_SUCCESS) {
+        rv = cfmt_commands_run(e, ptick);
+    }
+    if (rv == APR_SUCCESS && e->api && !e->journaled) {
+        cfmt_programs_run(e, pdue);
+        rv = cfmt_decide_run(e, pdue, ptick);
+    }
+    if (rv == APR_SUCCESS && e->api) {
+        rv = cfmt_act_run(e, pdue, ptick);
+    }
+    return rv;
+}
+
 static apr_status_t work(cfmt_engine_t *e, int *pmore, apr_time_t *pdue, cfmt_result_t *r,
                          apr_pool_t *ptick)
 {
@@ -291,6 +352,9 @@ static apr_status_t work(cfmt_engine_t *e, int *pmore, apr_time_t *pdue, cfmt_re
     }
     if (rv == APR_SUCCESS && e->api) {
         rv = cfmt_senses_run(e, pdue, ptick);
+    }
+    if (rv == APR_SUCCESS && !*pmore) {
+        rv = decide_and_act(e, pdue, ptick);
     }
     if (rv == APR_SUCCESS || rv == CFMT_EBUSY || rv == CFMT_EMOVED) {
         checkpoint(e);
@@ -313,6 +377,7 @@ apr_status_t cfmt_engine_round(cfmt_engine_t *e, cfmt_rest_t *rest, cfmt_result_
 
     r = r ? r : &mine;
     e->journaled = 0;
+    watch_clock(e, start, began, ptick);
     rv = work(e, &more, &due, r, ptick);
     e->round_at = began;
     rest->deaf = start + cfmt_clock_span(clock, SPACING);
@@ -329,6 +394,43 @@ apr_status_t cfmt_engine_round(cfmt_engine_t *e, cfmt_rest_t *rest, cfmt_result_
         if (due && due < rest->until) {
             rest->until = due > rest->deaf ? due : rest->deaf;
         }
+    }
+    return rv;
+}
+
+/* What the commands and the deeds of a round without policy come to; the state is read first. */
+static apr_status_t command(cfmt_engine_t *e, int *pbusy, apr_pool_t *ptick)
+{
+    apr_time_t due = 0;
+    apr_status_t rv = e->api ? cfmt_senses_prefixes(e, pbusy, ptick) : APR_SUCCESS;
+
+    if (rv == APR_SUCCESS && !*pbusy && !e->journaled) {
+        rv = cfmt_commands_run(e, ptick);
+    }
+    if (rv == APR_SUCCESS && e->api) {
+        rv = cfmt_act_run(e, &due, ptick);
+    }
+    return rv;
+}
+
+apr_status_t cfmt_engine_command(cfmt_engine_t *e, int *pbusy, cfmt_result_t *r, apr_pool_t *ptick)
+{
+    apr_status_t rv = cfmt_engine_project(e, r, ptick);
+
+    *pbusy = 0;
+    e->journaled = 0;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = cfmt_jobs_inherit(e, ptick);
+    rv = rv == APR_SUCCESS ? command(e, pbusy, ptick) : rv;
+    *pbusy |= e->journaled || e->calls->nelts > 0;
+    if (rv == CFMT_EBUSY || rv == CFMT_EMOVED) {
+        *pbusy = 1;
+        rv = APR_SUCCESS;
+    }
+    if (rv != APR_SUCCESS) {
+        cfmt_result_set(r, ptick, rv, "%s: %s", e->conf.db, cfmt_store_error(e->store));
     }
     return rv;
 }

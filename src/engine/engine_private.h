@@ -6,9 +6,12 @@
 
 #include <sys/types.h>
 
+#include <apr_hash.h>
+
 #include "cfmt_engine.h"
 
 typedef struct cfmt_senses_t cfmt_senses_t;
+typedef struct cfmt_attacks_t cfmt_attacks_t;
 
 struct cfmt_engine_t {
     cfmt_engine_conf_t conf;
@@ -19,6 +22,19 @@ struct cfmt_engine_t {
     cfmt_projector_t *projector;
     cfmt_api_t *api;            /* NULL: no API work */
     cfmt_senses_t *senses;
+    cfmt_attacks_t *attacks;
+    apr_hash_t *memories;       /* text of a prefix -> cfmt_memory_t; of scene.c */
+    cfmt_audit_head_t audit;    /* as last written */
+    apr_int64_t anchored;       /* the row whose hash was logged last */
+    struct cfmt_decider_t *decider;
+    apr_array_header_t *calls;  /* struct cfmt_deed_call_t *: changes of the world under way */
+    apr_array_header_t *programs; /* struct cfmt_program_t * */
+    apr_int64_t no_command;     /* up to this journal row no command waits */
+    apr_int64_t reads;          /* readings of the state of prefixes, and of traffic, that ended */
+    apr_time_t clock_at, clock_mono; /* at the last round: the engine's clock, the monotonic one */
+    apr_time_t jumped_mono;     /* monotonic */
+    int jumped;                 /* the clock jumped, and no state was read since */
+    apr_time_t jumped_at;       /* 0 = never */
     dev_t dev;                  /* of the file that was a good store last; ino 0 = none */
     ino_t ino;
     int inherited;              /* claims of leaders that died have been looked for */
@@ -38,6 +54,19 @@ struct cfmt_engine_t {
  * the run; a failed job is recorded with its result and retried with back-off.
  */
 apr_status_t cfmt_jobs_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
+/* Once a leadership: a leader that was killed left its claims of jobs, and nobody else ends them. */
+apr_status_t cfmt_jobs_inherit(cfmt_engine_t *e, apr_pool_t *ptick);
+/* "pid N" of a process that is no more. Whoever lives may be at work still: its claim runs out. */
+int cfmt_owner_is_dead(const char *owner);
+
+/* ---- attacks.c ------------------------------------------------------------------------------- */
+
+cfmt_attacks_t *cfmt_attacks_create(apr_pool_t *p);
+/*
+ * What traffic and time say of attacks, if anything has happened since the last look. *pdue as
+ * above.
+ */
+apr_status_t cfmt_attacks_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
 
 /* ---- sense.c --------------------------------------------------------------------------------- */
 
@@ -52,5 +81,10 @@ void cfmt_senses_end(cfmt_engine_t *e);
  * those that are due. *pdue becomes earlier where one of them is due before it.
  */
 apr_status_t cfmt_senses_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
+/*
+ * Only the state of the prefixes, which the first call reads at once. *pbusy: a run is under way;
+ * else it has been read, or could not be.
+ */
+apr_status_t cfmt_senses_prefixes(cfmt_engine_t *e, int *pbusy, apr_pool_t *ptick);
 
 #endif

@@ -270,6 +270,65 @@ static void judge_alerts(cfmt_judge_t *j)
     }
 }
 
+/* ---- traffic --------------------------------------------------------------------------------- */
+
+/* A few names for people; /mt-health has as many as it keeps. */
+static const char *some(cfmt_judge_t *j, const cfmt_health_words_t *w)
+{
+    char *text = apr_pstrdup(j->p, w->text), *end = text;
+    int n;
+
+    for (n = 0; n < CFMT_HEALTH_NAMES && *end; n++) {
+        end += *end == ' ';
+        end += strcspn(end, " ");
+    }
+    *end = '\0';
+    return w->count > n ? apr_psprintf(j->p, "%s and %d more", text, w->count - n) : text;
+}
+
+/* The leader looks again when it has had time to read; until then the last word stands. */
+static void judge_blind(cfmt_judge_t *j)
+{
+    const cfmt_health_world_t *w = &j->f->world;
+
+    if (w->blind.count && !is_settling(j, w->traffic_read_at)) {
+        cfmt_judge_add(j, CFMT_HEALTH_DEGRADED, "blind",
+                       "nothing is known of the traffic to %s for CfmtBlindAfter: it stays "
+                       "advertised%s", some(j, &w->blind),
+                       w->idle ? " (the account shows no traffic at all)" : "");
+    }
+}
+
+/* Only of a reading of just now: what hinders reading is told by other reasons. */
+static int is_traffic_told(const cfmt_judge_t *j)
+{
+    apr_time_t at = j->f->world.traffic_read_at;
+
+    return at && !is_settling(j, at) && !is_old(j, at, patience(j, CFMT_HEALTH_POLLS));
+}
+
+static void judge_lagging(cfmt_judge_t *j)
+{
+    const cfmt_health_world_t *w = &j->f->world;
+
+    if (w->behind > 0 && is_traffic_told(j)) {
+        cfmt_judge_add(j, CFMT_HEALTH_DEGRADED, "lagging",
+                       "Cloudflare's analytics are late: their newest row was %s old, decisions "
+                       "wait for them", cfmt_judge_span(j, w->behind));
+    }
+}
+
+static void judge_truncated(cfmt_judge_t *j)
+{
+    const cfmt_health_world_t *w = &j->f->world;
+
+    if (w->cut.count && is_traffic_told(j)) {
+        cfmt_judge_add(j, CFMT_HEALTH_DEGRADED, "truncated",
+                       "analytics cut their answers, in all pieces: minutes of %s stay unknown",
+                       some(j, &w->cut));
+    }
+}
+
 void cfmt_judge_world(cfmt_judge_t *j)
 {
     if (!j->f->api_wanted) {
@@ -286,5 +345,8 @@ void cfmt_judge_world(cfmt_judge_t *j)
         judge_clock(j);
         judge_alerts(j);
         judge_tunnels(j);
+        judge_blind(j);
+        judge_lagging(j);
+        judge_truncated(j);
     }
 }

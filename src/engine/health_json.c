@@ -128,12 +128,32 @@ static const char *tunnels_text(const cfmt_health_facts_t *f, apr_pool_t *p)
                         c->unknown, cfmt_health_when("read", c->tunnels_read_at, f->world_now, p));
 }
 
+static const char *traffic_text(const cfmt_health_facts_t *f, apr_pool_t *p)
+{
+    const cfmt_health_world_t *w = &f->world;
+    apr_interval_time_t age = w->newest_row ? w->traffic_read_at - w->newest_row : 0;
+
+    if (!w->traffic_read_at) {
+        return "null";
+    }
+    return apr_psprintf(p,
+                        "{\"newest_at\":%s,\"newest_age_s\":%s,\"idle\":%s,\"blind\":%s,"
+                        "\"truncated\":%s,%s}",
+                        moment(w->newest_row, p),
+                        w->newest_row ? apr_psprintf(p, "%.3f", (double)age / APR_USEC_PER_SEC)
+                                      : "null",
+                        w->idle ? "true" : "false", words(&w->blind, p), words(&w->cut, p),
+                        cfmt_health_when("read", w->traffic_read_at, f->world_now, p));
+}
+
 const char *cfmt_health_world_json(const cfmt_health_facts_t *f, apr_pool_t *p)
 {
     if (!f->api_wanted) {
-        return "\"api\":{\"configured\":false},\"prefixes\":null,\"tunnels\":null";
+        return "\"api\":{\"configured\":false},\"prefixes\":null,\"tunnels\":null,"
+               "\"traffic\":null";
     }
-    return apr_psprintf(p, "\"api\":%s,\"prefixes\":%s,\"tunnels\":%s", api_text(f, p),
-                        f->rows_at ? prefixes_text(f, p) : "null",
-                        f->rows_at ? tunnels_text(f, p) : "null");
+    return apr_psprintf(p, "\"api\":%s,\"prefixes\":%s,\"tunnels\":%s,\"traffic\":%s",
+                        api_text(f, p), f->rows_at ? prefixes_text(f, p) : "null",
+                        f->rows_at ? tunnels_text(f, p) : "null",
+                        f->rows_at ? traffic_text(f, p) : "null");
 }

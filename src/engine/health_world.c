@@ -26,18 +26,25 @@ static void copy_text(char *to, apr_size_t size, const apr_table_t *t, const cha
 }
 
 /* All are counted, and kept as long as they fit whole. */
+static void take_word(cfmt_health_words_t *w, const char *word, apr_size_t len)
+{
+    apr_size_t used = strlen(w->text);
+
+    w->count++;
+    if (used + len + 2 <= sizeof(w->text)) {
+        apr_snprintf(w->text + used, sizeof(w->text) - used, "%s%.*s", used ? " " : "", (int)len,
+                     word);
+    }
+}
+
 static void take_words(cfmt_health_words_t *w, const apr_table_t *t, const char *name)
 {
     const char *at = apr_table_get(t, name);
-    apr_size_t used = 0, len;
+    apr_size_t len;
 
     for (at = at ? at : ""; *(at += strspn(at, " ")); at += len) {
         len = strcspn(at, " ");
-        w->count++;
-        if (used + len + 2 <= sizeof(w->text)) {
-            used += (apr_size_t)apr_snprintf(w->text + used, sizeof(w->text) - used, "%s%.*s",
-                                             used ? " " : "", (int)len, at);
-        }
+        take_word(w, at, len);
     }
 }
 
@@ -94,12 +101,51 @@ static void take_alerts(cfmt_health_world_t *w, const cfmt_sensed_t *said)
     }
 }
 
+static void take_traffic(cfmt_health_world_t *w, const cfmt_sensed_t *said)
+{
+    w->traffic_read_at = said->read_at;
+    w->newest_row = number(said->facts, "watermark");
+    w->behind = number(said->facts, "behind");
+    w->idle = number(said->facts, "idle") != 0;
+    take_words(&w->cut, said->facts, "cut_prefixes");
+}
+
+/* Each is a member, as blind.c writes them. */
+static void take_blind(cfmt_health_world_t *w, const cfmt_sensed_t *said)
+{
+    const apr_array_header_t *all = apr_table_elts(said->facts);
+    int i;
+
+    for (i = 0; i < all->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(all, i, apr_table_entry_t).key;
+
+        if (strcmp(name, "told")) {
+            take_word(&w->blind, name, strlen(name));
+        }
+    }
+}
+
 static apr_status_t read_facts(cfmt_store_t *s, cfmt_sensed_t *said, const char *name,
                                apr_pool_t *p)
 {
     apr_status_t rv = cfmt_sensed_load(s, said, name, p);
 
     return rv == CFMT_EMISSING ? APR_SUCCESS : rv; /* said is empty then */
+}
+
+static apr_status_t read_traffic(cfmt_store_t *s, cfmt_health_world_t *w, apr_pool_t *p)
+{
+    cfmt_sensed_t said;
+    apr_status_t rv = read_facts(s, &said, "traffic", p);
+
+    if (rv == APR_SUCCESS) {
+        take_traffic(w, &said);
+        rv = read_facts(s, &said, "blind", p);
+    }
+    if (rv == APR_SUCCESS) {
+        take_blind(w, &said);
+    }
+    return rv;
 }
 
 static apr_status_t read_all_facts(cfmt_store_t *s, cfmt_health_world_t *w, apr_pool_t *p)
@@ -124,9 +170,11 @@ static apr_status_t read_all_facts(cfmt_store_t *s, cfmt_health_world_t *w, apr_
         return rv;
     }
     take_token(w, &said);
-    rv = read_facts(s, &said, "policies", p);
+    if ((rv = read_facts(s, &said, "policies", p)) != APR_SUCCESS) {
+        return rv;
+    }
     take_alerts(w, &said);
-    return rv;
+    return read_traffic(s, w, p);
 }
 
 /* ---- jobs ------------------------------------------------------------------------------------ */

@@ -41,7 +41,8 @@ static void read_retention(cfmt_retention_t *conf, const char *text, apr_pool_t 
         *value++ = '\0';
         place = !strcmp(word, "journal") ? &conf->journal
                 : !strcmp(word, "rejected") ? &conf->rejected
-                : !strcmp(word, "evidence") ? &conf->evidence : NULL;
+                : !strcmp(word, "evidence") ? &conf->evidence
+                : !strcmp(word, "traffic") ? &conf->traffic : NULL;
         if (place && cfmt_duration_parse(place, value) != APR_SUCCESS) {
             *place = 0;
         }
@@ -110,8 +111,7 @@ static apr_status_t run_one(cfmt_engine_t *e, const job_t *j, apr_pool_t *ptick)
                          failed ? CFMT_JOB_FAILED : CFMT_JOB_OK, result);
 }
 
-/* "pid N" of a process that is no more. Whoever lives may be at work still: its claim runs out. */
-static int is_dead(const char *owner)
+int cfmt_owner_is_dead(const char *owner)
 {
     apr_int64_t pid;
 
@@ -120,8 +120,7 @@ static int is_dead(const char *owner)
            && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
 
-/* Once a leadership: a leader that was killed left its claims, and nobody else ends them. */
-static apr_status_t inherit(cfmt_engine_t *e, apr_pool_t *ptick)
+apr_status_t cfmt_jobs_inherit(cfmt_engine_t *e, apr_pool_t *ptick)
 {
     apr_array_header_t *rows;
     apr_status_t rv = e->inherited ? APR_SUCCESS : cfmt_jobs_load(e->store, &rows, ptick);
@@ -130,7 +129,7 @@ static apr_status_t inherit(cfmt_engine_t *e, apr_pool_t *ptick)
     for (i = 0; rv == APR_SUCCESS && !e->inherited && i < rows->nelts; i++) {
         const cfmt_job_t *job = &APR_ARRAY_IDX(rows, i, cfmt_job_t);
 
-        if (job->owner && is_dead(job->owner)) {
+        if (job->owner && cfmt_owner_is_dead(job->owner)) {
             rv = cfmt_job_free(e->store, job->name, job->owner);
         }
     }
@@ -140,7 +139,7 @@ static apr_status_t inherit(cfmt_engine_t *e, apr_pool_t *ptick)
 
 apr_status_t cfmt_jobs_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
 {
-    apr_status_t rv = inherit(e, ptick);
+    apr_status_t rv = cfmt_jobs_inherit(e, ptick);
     const job_t *j;
     apr_time_t due;
 

@@ -254,6 +254,23 @@ static apr_status_t take_command(step_t *st, const cfmt_journal_row_t *row)
     return cfmt_batch_add(&st->batch, item);
 }
 
+/* What traffic says of an attack: it names it, or opens one. */
+static apr_status_t take_attack(step_t *st, const cfmt_journal_row_t *row)
+{
+    cfmt_item_t *item = apr_pcalloc(st->p, sizeof(*item));
+    const char *id, *with;
+
+    if (cfmt_row_say_event(&item->e, &id, &with, row, st->p) != APR_SUCCESS) {
+        skip_row(st, row, "not what this program writes of an attack");
+        return APR_SUCCESS;
+    }
+    if (id) {
+        cfmt_batch_join(&st->batch, id, with);
+        return APR_SUCCESS;
+    }
+    return add_event(st, item, row);
+}
+
 static void take_config(step_t *st, const cfmt_journal_row_t *row)
 {
     conf_t before = st->conf;
@@ -289,6 +306,9 @@ static apr_status_t take_row(step_t *st, const cfmt_journal_row_t *row)
     if (!strcmp(row->kind, "command")) {
         return take_command(st, row);
     }
+    if (!strcmp(row->kind, "attack")) {
+        return take_attack(st, row);
+    }
     if (!strcmp(row->kind, "evidence")) {
         return take_evidence(st, row);
     }
@@ -312,7 +332,8 @@ static row_e sort_of(const cfmt_journal_row_t *row)
         row_e sort;
     } sorts[] = {
         {.kind = "delivery", .sort = ROW_EVENT},    {.kind = "recovered", .sort = ROW_EVENT},
-        {.kind = "command", .sort = ROW_EVENT},     {.kind = "config", .sort = ROW_MAPPING},
+        {.kind = "command", .sort = ROW_EVENT},     {.kind = "attack", .sort = ROW_EVENT},
+        {.kind = "config", .sort = ROW_MAPPING},
         {.kind = "prefix_state", .sort = ROW_MAPPING},
         {.kind = "rule_state", .sort = ROW_MAPPING},
     };

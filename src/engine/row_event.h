@@ -13,4 +13,13 @@ void cfmt_row_text_event(cfmt_event_t *e, const cfmt_journal_row_t *row, apr_tim
 void cfmt_row_close_event(cfmt_event_t *e, const cfmt_journal_row_t *row, const char *ref,
                           apr_pool_t *p);
 
+/*
+ * What traffic says of an attack (traffic.c of the policy), as a journal row `attack` and back.
+ * CFMT_EINVALID: not one that this program writes. A JOIN is no event: *pid and *pwith are the two
+ * then, else NULL.
+ */
+const char *cfmt_row_say(const cfmt_say_t *say, apr_pool_t *p);
+apr_status_t cfmt_row_say_event(cfmt_event_t *e, const char **pid, const char **pwith,
+                                const cfmt_journal_row_t *row, apr_pool_t *p);
+
 #endif

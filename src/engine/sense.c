@@ -22,7 +22,7 @@
 static const cfmt_sense_t *const jobs[] = {
     &cfmt_sense_token,   &cfmt_sense_prefixes, &cfmt_sense_rules,
     &cfmt_sense_tunnels, &cfmt_sense_ranges,   &cfmt_sense_history,
-    &cfmt_sense_limits,  &cfmt_sense_traffic,
+    &cfmt_sense_limits,  &cfmt_sense_traffic,  &cfmt_sense_detail,
 };
 #define JOBS ((int)(sizeof(jobs) / sizeof(jobs[0])))
 
@@ -36,6 +36,7 @@ typedef struct state_t {
 
 struct cfmt_senses_t {
     state_t of[JOBS];
+    apr_time_t blind_due;     /* of blind.c */
 };
 
 cfmt_senses_t *cfmt_senses_create(apr_pool_t *p)
@@ -117,7 +118,7 @@ int cfmt_run_ask(cfmt_run_t *run, cfmt_api_call_t *call, const cfmt_ask_t *ask)
 
 /* ---- what it concludes ----------------------------------------------------------------------- */
 
-typedef enum { WRITE_JOURNAL, WRITE_READING, WRITE_FACTS } write_e;
+typedef enum { WRITE_JOURNAL, WRITE_READING, WRITE_FACTS, WRITE_OWN } write_e;
 
 typedef struct write_t {
     write_e what;
@@ -125,6 +126,9 @@ typedef struct write_t {
     const char *origin, *body, *tag, *id;
     apr_time_t at;
     const apr_table_t *facts;
+    cfmt_write_fn_t *fn; /* the job's own */
+    const void *arg;
+    int rows; /* of the store, when they are several; 0 = 1 */
 } write_t;
 
 typedef struct line_t {
@@ -152,6 +156,12 @@ void cfmt_run_facts(cfmt_run_t *run, const char *name, const apr_table_t *facts)
                                                       .facts = facts };
 }
 
+void cfmt_run_write(cfmt_run_t *run, cfmt_write_fn_t *fn, const void *arg, int rows)
+{
+    APR_ARRAY_PUSH(run->writes, write_t) = (write_t){ .what = WRITE_OWN, .fn = fn, .arg = arg,
+                                                      .rows = rows };
+}
+
 void cfmt_run_tell(cfmt_run_t *run, cfmt_level_e level, const char *fmt, ...)
 {
     line_t *line = apr_array_push(run->lines);
@@ -175,6 +185,8 @@ static apr_status_t write_one(const cfmt_run_t *run, const write_t *w, apr_pool_
         return cfmt_journal_append(s, &entry);
     case WRITE_READING:
         return cfmt_reading_note(s, w->kind, w->id, w->at);
+    case WRITE_OWN:
+        return w->fn(s, w->arg, ptemp);
     default:
         return cfmt_sensed_save(s, w->kind, w->facts, run->now, ptemp);
     }
@@ -182,19 +194,22 @@ static apr_status_t write_one(const cfmt_run_t *run, const write_t *w, apr_pool_
 
 /* ---- begin ----------------------------------------------------------------------------------- */
 
+apr_interval_time_t cfmt_sense_duration(const cfmt_engine_t *e, const char *name,
+                                        apr_interval_time_t def)
+{
+    const char *text = e->conf.settings ? apr_table_get(e->conf.settings, name) : NULL;
+
+    if (text) {
+        cfmt_duration_parse(&def, text);
+    }
+    return def;
+}
+
 static apr_interval_time_t interval_of(const cfmt_sense_t *job, const cfmt_engine_t *e)
 {
-    const char *name = job->setting ? job->setting : "PollInterval";
-    const char *text = e->conf.settings ? apr_table_get(e->conf.settings, name) : NULL;
-    apr_interval_time_t d = apr_time_from_sec(60);
-
-    if (job->interval) {
-        return job->interval;
-    }
-    if (text) {
-        cfmt_duration_parse(&d, text);
-    }
-    return d;
+    return job->interval ? job->interval
+                         : cfmt_sense_duration(e, job->setting ? job->setting : "PollInterval",
+                                               apr_time_from_sec(60));
 }
 
 static void make_run(state_t *st, const cfmt_sense_t *job, cfmt_engine_t *e, apr_time_t now,
@@ -296,10 +311,13 @@ static apr_status_t write_upstreams(cfmt_run_t *run, apr_time_t now, apr_pool_t 
 static apr_status_t write_rows(cfmt_run_t *run, int *pto, apr_time_t now, apr_pool_t *ptemp)
 {
     apr_status_t rv = APR_SUCCESS;
-    int i, n = run->writes->nelts;
+    int i, n = run->writes->nelts, rows = 0;
 
-    for (i = run->written; rv == APR_SUCCESS && i < n && i - run->written < PIECE; i++) {
-        rv = write_one(run, &APR_ARRAY_IDX(run->writes, i, write_t), ptemp);
+    for (i = run->written; rv == APR_SUCCESS && i < n && rows < PIECE; i++) {
+        const write_t *w = &APR_ARRAY_IDX(run->writes, i, write_t);
+
+        rv = write_one(run, w, ptemp);
+        rows += w->rows ? w->rows : 1;
     }
     if (rv == APR_SUCCESS && i == n) {
         rv = run->job->write ? run->job->write(run, ptemp) : APR_SUCCESS;
@@ -419,6 +437,19 @@ static apr_status_t write_all(cfmt_run_t *run, int *pmore, apr_time_t now, apr_p
     return rv;
 }
 
+/* What decisions rest on has been read; behind a jump of the clock, by a run that began then. */
+static void note_reading(const cfmt_run_t *run)
+{
+    int prefixes = run->job == &cfmt_sense_prefixes;
+
+    if (run->result.status == APR_SUCCESS && (prefixes || run->job == &cfmt_sense_traffic)) {
+        run->e->reads++;
+        if (prefixes && run->deadline - ASK_FOR >= run->e->jumped_mono) {
+            run->e->jumped = 0;
+        }
+    }
+}
+
 static apr_status_t finish(state_t *st, apr_pool_t *ptick)
 {
     cfmt_run_t *run = st->run;
@@ -438,6 +469,7 @@ static apr_status_t finish(state_t *st, apr_pool_t *ptick)
         run->due = due_after(run, now);
         report(st, run, now, run->due, ptick);
         tell(run);
+        note_reading(run);
     }
     rv = cfmt_job_done(e->store, run->job->name, e->owner, now, run->due, end_of(&run->result),
                        result_text(run, ptick));
@@ -509,5 +541,34 @@ apr_status_t cfmt_senses_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *pti
             *pdue = due && (!*pdue || due < *pdue) ? due : *pdue;
         }
     }
+    if (rv == APR_SUCCESS) {
+        rv = cfmt_blind_check(e, &e->senses->blind_due, ptick);
+        due = e->senses->blind_due;
+        *pdue = !*pdue || due < *pdue ? due : *pdue;
+    }
+    return rv;
+}
+
+static state_t *prefixes_of(cfmt_engine_t *e)
+{
+    int i;
+
+    for (i = 0; jobs[i] != &cfmt_sense_prefixes; i++) {
+    }
+    return &e->senses->of[i];
+}
+
+apr_status_t cfmt_senses_prefixes(cfmt_engine_t *e, int *pbusy, apr_pool_t *ptick)
+{
+    state_t *st = prefixes_of(e);
+    apr_status_t rv = APR_SUCCESS;
+
+    if (!st->begun) {
+        rv = cfmt_job_ensure(e->store, cfmt_sense_prefixes.name, cfmt_clock_now(e->conf.clock));
+        rv = rv == APR_SUCCESS ? cfmt_job_hurry(e->store, cfmt_sense_prefixes.name,
+                                                cfmt_clock_now(e->conf.clock), 1) : rv;
+    }
+    rv = rv == APR_SUCCESS ? advance(st, &cfmt_sense_prefixes, e, ptick) : rv;
+    *pbusy = st->run != NULL;
     return rv;
 }

@@ -76,15 +76,31 @@ void cfmt_run_journal(cfmt_run_t *run, const char *kind, const char *origin, con
                       const char *tag);
 void cfmt_run_reading(cfmt_run_t *run, const char *kind, const char *id, apr_time_t at);
 void cfmt_run_facts(cfmt_run_t *run, const char *name, const apr_table_t *facts);
+/* The same for a table of the job's own; rows: about so many of the store's. */
+typedef apr_status_t cfmt_write_fn_t(cfmt_store_t *s, const void *arg, apr_pool_t *ptemp);
+void cfmt_run_write(cfmt_run_t *run, cfmt_write_fn_t *fn, const void *arg, int rows);
 /* A log line, once all of it is stored. */
 void cfmt_run_tell(cfmt_run_t *run, cfmt_level_e level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* A duration among the settings in force. */
+apr_interval_time_t cfmt_sense_duration(const cfmt_engine_t *e, const char *name,
+                                        apr_interval_time_t def);
+
 extern const cfmt_sense_t cfmt_sense_prefixes, cfmt_sense_token, cfmt_sense_ranges,
     cfmt_sense_tunnels, cfmt_sense_rules, cfmt_sense_history, cfmt_sense_limits,
-    cfmt_sense_traffic;
+    cfmt_sense_traffic, cfmt_sense_detail;
+
+/*
+ * blind.c: once a minute looks whether something is known of every advertised prefix; tells and
+ * notes as facts "blind" (each prefix: since when) where that changes. *pdue: when it looks next,
+ * 0 = this leader has not begun to.
+ */
+apr_status_t cfmt_blind_check(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
 
 /* What "limits" found, or the defaults. */
 void cfmt_limits_load(cfmt_analytics_limits_t *l, cfmt_run_t *run);
+/* The same of the dataset that has the detail of attacks. */
+void cfmt_limits_load_detail(cfmt_analytics_limits_t *l, cfmt_run_t *run);
 
 #endif

@@ -233,6 +233,15 @@ static int by_cloudflare(cfmt_run_t *run, const cfmt_bgp_prefix_t *b)
     return yes;
 }
 
+/* An intent of ours wanted it so, and was sent. */
+static int by_intent(cfmt_run_t *run, const cfmt_bgp_prefix_t *b)
+{
+    cfmt_intent_row_t in;
+
+    return cfmt_intent_open(run->e->store, &in, &b->cidr, run->p) == APR_SUCCESS && in.sent_at
+           && in.want == b->advertised;
+}
+
 /*
  * Who made it what it is; NULL = nothing to write. The alert may arrive after the change was seen:
  * then the same state is written once more, with the origin that is now known.
@@ -248,8 +257,10 @@ static const char *origin_of(cfmt_run_t *run, const cfmt_prefix_row_t *old,
                        && run->now - b->advertised_at < ALERT_BEFORE && by_cloudflare(run, b)
                    ? "auto-advertise" : NULL;
     }
-    return old->b.advertised != b->advertised && by_cloudflare(run, b) ? "auto-advertise"
-                                                                       : "external";
+    if (old->b.advertised == b->advertised) {
+        return "external";
+    }
+    return by_intent(run, b) ? "intent" : by_cloudflare(run, b) ? "auto-advertise" : "external";
 }
 
 static void tell_change(cfmt_run_t *run, const cfmt_prefix_row_t *old, const cfmt_bgp_prefix_t *b,

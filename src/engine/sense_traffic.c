@@ -14,6 +14,7 @@
 #define AFTER_WITHDRAWAL apr_time_from_sec(30 * 60)
 #define RECENT apr_time_from_sec(20 * 60)      /* read as one piece; what is older is caught up */
 #define CATCH_UP apr_time_from_sec(6 * 3600)   /* of older minutes in one run */
+#define ANNOUNCING apr_time_from_sec(10 * 60)  /* until one brings traffic: 2 to 7 minutes */
 #define ROWS_OF_A_QUERY 10000                  /* no plan's page is larger, the mark is one more */
 #define PIECES_MAX 8                           /* queries of a run, halves of cut ones included */
 
@@ -23,6 +24,8 @@ typedef struct target_t {
     cfmt_threshold_t threshold;
     apr_array_header_t *spans; /* cfmt_span_t, of the last day */
     apr_time_t since;          /* its minutes count from here on */
+    int advertised;            /* else only what is left to know of it */
+    int cut;                   /* something of it was in an answer that could not be halved */
     apr_time_t gap;            /* the first unknown one */
 } target_t;
 
@@ -48,18 +51,6 @@ static apr_time_t minute_of(apr_time_t t)
 }
 
 /* ---- what is wanted -------------------------------------------------------------------------- */
-
-static apr_interval_time_t duration_setting(const cfmt_run_t *run, const char *name,
-                                            apr_interval_time_t def)
-{
-    const apr_table_t *t = run->e->conf.settings;
-    const char *text = t ? apr_table_get(t, name) : NULL;
-
-    if (text) {
-        cfmt_duration_parse(&def, text);
-    }
-    return def;
-}
 
 /*
  * Since when its minutes count: 0 = they do not. After a withdrawal what is left to know of the
@@ -100,7 +91,8 @@ static void add_target(cfmt_run_t *run, const cfmt_prefix_row_t *row,
                        const apr_array_header_t *sets, apr_time_t until)
 {
     traffic_t *d = run->data;
-    target_t t = { .cidr = row->b.cidr, .spans = spans_of(sets, &row->b.cidr, run->p) };
+    target_t t = { .cidr = row->b.cidr, .advertised = row->b.advertised == 1,
+                   .spans = spans_of(sets, &row->b.cidr, run->p) };
 
     t.since = wanted_since(run, row, t.spans);
     if (t.since) {
@@ -211,13 +203,15 @@ static int is_some(const cfmt_traffic_t *t)
     return t->passed_packets > 0 || t->passed_bits > 0;
 }
 
-/* Rows that say something: all that is not zero, and behind `complete` only what is attack. */
-static const target_t *target_of(const traffic_t *d, const cfmt_cidr_t *cidr)
+static target_t *target_of(const traffic_t *d, const cfmt_cidr_t *cidr)
 {
     return bsearch(cidr, d->targets->elts, (size_t)d->targets->nelts, sizeof(target_t), by_cidr);
 }
 
-/* One more prefix of e: what the reading, where it has this index, says of it. */
+/*
+ * One more prefix of e: what the reading, where it has this index, says of it. Rows that say
+ * something: all that is not zero, and behind `complete` only what is attack.
+ */
 static void gather(cfmt_evidence_t *e, const call_t *call, int index, const target_t *t)
 {
     cfmt_minute_t m = { .at = 0 };
@@ -287,6 +281,20 @@ static void found(cfmt_run_t *run, const call_t *call, int cut)
     keep(d, &e);
 }
 
+/* Something of these stays unknown because of it. */
+static void note_cut(const traffic_t *d, const apr_array_header_t *prefixes)
+{
+    int i;
+
+    for (i = 0; i < prefixes->nelts; i++) {
+        target_t *t = target_of(d, &APR_ARRAY_IDX(prefixes, i, cfmt_cidr_t));
+
+        if (t) {
+            t->cut = 1;
+        }
+    }
+}
+
 /* Cut: its rows may prove an attack; its halves are asked while there are pieces left. */
 static void done(cfmt_ask_t *ask, const cfmt_api_result_t *result)
 {
@@ -312,6 +320,7 @@ static void done(cfmt_ask_t *ask, const cfmt_api_result_t *result)
     }
     else {
         d->cut++;
+        note_cut(d, call->piece.prefixes);
     }
 }
 
@@ -349,7 +358,7 @@ static void begin(cfmt_run_t *run)
     traffic_t *d = run->data = apr_pcalloc(run->p, sizeof(*d));
     apr_time_t until = minute_of(run->now) + CFMT_MINUTE;
 
-    d->lag = duration_setting(run, "AnalyticsLag", apr_time_from_sec(300));
+    d->lag = cfmt_sense_duration(run->e, "AnalyticsLag", apr_time_from_sec(300));
     d->targets = apr_array_make(run->p, 8, sizeof(target_t));
     d->pieces = apr_array_make(run->p, 4, sizeof(cfmt_traffic_piece_t));
     d->found = apr_array_make(run->p, 4, sizeof(cfmt_evidence_t));
@@ -404,12 +413,50 @@ static void tell(cfmt_run_t *run, int idle, const apr_table_t *old)
 static int is_idle(const cfmt_run_t *run)
 {
     const traffic_t *d = run->data;
-    apr_interval_time_t patience = duration_setting(run, "BlindAfter", apr_time_from_sec(900));
+    apr_interval_time_t patience = cfmt_sense_duration(run->e, "BlindAfter",
+                                                       apr_time_from_sec(900));
     int i;
 
     for (i = 0; d->answered && !d->watermark && i < d->targets->nelts; i++) {
         if (run->now - APR_ARRAY_IDX(d->targets, i, target_t).since >= patience) {
             return 1;
+        }
+    }
+    return 0;
+}
+
+static const char *cut_names(const cfmt_run_t *run)
+{
+    const traffic_t *d = run->data;
+    apr_array_header_t *names = apr_array_make(run->p, 4, sizeof(const char *));
+    int i;
+
+    for (i = 0; i < d->targets->nelts; i++) {
+        const target_t *t = &APR_ARRAY_IDX(d->targets, i, target_t);
+
+        if (t->cut) {
+            APR_ARRAY_PUSH(names, const char *) = cfmt_cidr_format(run->p, &t->cidr);
+        }
+    }
+    return apr_array_pstrcat(run->p, names, ' ');
+}
+
+/*
+ * How old the account's newest row is, where that is more than it may be: the lag twice and two
+ * intervals. 0 = it is not, or nobody can say: nothing was advertised so long that it would show.
+ */
+static apr_interval_time_t behind(const cfmt_run_t *run)
+{
+    const traffic_t *d = run->data;
+    apr_time_t limit = run->now - 2 * d->lag
+                       - 2 * cfmt_sense_duration(run->e, "AnalyticsInterval", CFMT_MINUTE);
+    int i;
+
+    for (i = 0; d->watermark && d->watermark < limit && i < d->targets->nelts; i++) {
+        const target_t *t = &APR_ARRAY_IDX(d->targets, i, target_t);
+
+        if (t->advertised && t->since < limit - ANNOUNCING) {
+            return run->now - d->watermark;
         }
     }
     return 0;
@@ -429,6 +476,8 @@ static void conclude_facts(cfmt_run_t *run)
     apr_table_setn(t, "watermark", apr_psprintf(run->p, "%" APR_TIME_T_FMT, d->watermark));
     apr_table_setn(t, "idle", idle ? "1" : "0");
     apr_table_setn(t, "cut", apr_itoa(run->p, d->cut));
+    apr_table_setn(t, "cut_prefixes", cut_names(run));
+    apr_table_setn(t, "behind", apr_psprintf(run->p, "%" APR_TIME_T_FMT, behind(run)));
     tell(run, idle, old.facts);
     cfmt_run_facts(run, "traffic", t);
 }

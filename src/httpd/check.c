@@ -1,8 +1,8 @@
 /*
  * What configtest and each start look at beyond single values. Nearly everything here is a warning:
- * wrong values are refused by the setters, and only fast time beside a real account keeps httpd
- * from starting. Safe as root:
- * it reads attributes only.
+ * wrong values are refused by the setters, and only fast time beside a real account and a database
+ * of places that is none keep httpd from starting. Safe as root: of all else it reads attributes
+ * only.
  */
 #include "httpd_cfmt.h"
 
@@ -16,6 +16,8 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <unixd.h>
+
+#include "cfmt_geo.h"
 
 #define GROUPS_MAX 256
 #define DIR_MODE 02770
@@ -224,10 +226,9 @@ static void warn_secrets(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
     }
 }
 
-/* This version records; what does not act yet is said once, not per prefix. */
 static void warn_prefixes(server_rec *s, const cfmt_config_t *c)
 {
-    const cfmt_prefix_conf_t *pc, *idle = NULL;
+    const cfmt_prefix_conf_t *pc;
     int i;
 
     for (i = 0; i < c->prefixes->nelts; i++) {
@@ -239,22 +240,19 @@ static void warn_prefixes(server_rec *s, const cfmt_config_t *c)
                          "longer than /%d, so it cannot be advertised or withdrawn by itself",
                          pc->text, pc->file, pc->line, pc->cidr.family == 4 ? 24 : 48);
         }
-        if ((pc->withdraw && strcmp(pc->withdraw, "manual"))
-            || (pc->advertise && strcmp(pc->advertise, "manual"))) {
-            idle = idle ? idle : pc;
-        }
     }
-    if (idle) {
+}
+
+/* What cannot be asked keeps everything advertised: better known now than after an attack. */
+static void warn_withdraw_check(server_rec *s, const cfmt_config_t *c)
+{
+    const char *path = c->withdraw_check ? c->withdraw_check + strlen("exec:") : NULL;
+    struct stat sb;
+
+    if (path && (stat(path, &sb) != 0 || !S_ISREG(sb.st_mode) || !(sb.st_mode & 0111))) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     CFMT_ID(0107) "CfmtPrefix %s (%s:%d): withdraw= and advertise= have no "
-                     "effect yet: this version records deliveries and changes no BGP",
-                     idle->text, idle->file, idle->line);
-    }
-    if (cfmt_config_mode(c) == CFMT_MODE_ENFORCE) {
-        ap_log_error(
-            APLOG_MARK, APLOG_WARNING, 0, s,
-            CFMT_ID(0108) "CfmtMode enforce has no effect yet: this version records deliveries and "
-                          "changes no BGP");
+                     CFMT_ID(0977) "CfmtWithdrawCheck %s is not a program that can be run: nothing"
+                                   " will be withdrawn", path);
     }
 }
 
@@ -288,7 +286,7 @@ static int on_this_host(const char *url, apr_pool_t *p)
            && cfmt_http_url_check(&why, apr_pstrcat(p, "http", rest, NULL), p) == APR_SUCCESS;
 }
 
-/* The one thing that keeps httpd from starting: fast time must not act on a real account. */
+/* This keeps httpd from starting: fast time must not act on a real account. */
 static int check_demo(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
 {
     if (cfmt_config_demo_speed(c) > 1 && cfmt_config_uses_api(c)
@@ -297,6 +295,19 @@ static int check_demo(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
                      CFMT_ID(0118) "CfmtDemoSpeed %d is for a simulator on this host: CfmtApiUrl "
                      "and CfmtGraphqlUrl must name a loopback address", cfmt_config_demo_speed(c));
+        return 0;
+    }
+    return 1;
+}
+
+/* A database that is named and cannot be used would be missed in the middle of an attack. */
+static int check_geo(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
+{
+    cfmt_geo_t *g;
+    const char *why;
+
+    if (c->geo_db && cfmt_geo_open(&g, &why, c->geo_db, p) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, CFMT_ID(0901) "CfmtGeoDb: %s", why);
         return 0;
     }
     return 1;
@@ -326,7 +337,8 @@ int cfmt_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     warn_secrets(s, c, ptemp);
     warn_state(s, c, ptemp);
     warn_prefixes(s, c);
+    warn_withdraw_check(s, c);
     warn_api(s, c, ptemp);
     warn_retention(s, c, ptemp);
-    return check_demo(s, c, ptemp) ? OK : HTTP_INTERNAL_SERVER_ERROR;
+    return check_demo(s, c, ptemp) && check_geo(s, c, ptemp) ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }

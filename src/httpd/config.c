@@ -39,6 +39,9 @@ void *cfmt_config_create(apr_pool_t *p, server_rec *s)
     for (i = 0; i < CFMT_RETENTION_KINDS; i++) {
         c->retention[i] = -1;
     }
+    for (i = 0; i < CFMT_DURATIONS; i++) {
+        c->durations[i] = -1;
+    }
     return c;
 }
 
@@ -68,16 +71,21 @@ void *cfmt_config_merge(apr_pool_t *p, void *basev, void *addv)
     c->public_url = add->public_url ? add->public_url : base->public_url;
     c->ca_file = add->ca_file ? add->ca_file : base->ca_file;
     c->proxy = add->proxy ? add->proxy : base->proxy;
+    c->geo_db = add->geo_db ? add->geo_db : base->geo_db;
     c->poll_interval = add->poll_interval != -1 ? add->poll_interval : base->poll_interval;
     c->analytics_interval = add->analytics_interval != -1 ? add->analytics_interval
                                                           : base->analytics_interval;
     c->analytics_lag = add->analytics_lag != -1 ? add->analytics_lag : base->analytics_lag;
     c->blind_after = add->blind_after != -1 ? add->blind_after : base->blind_after;
+    c->withdraw_check = add->withdraw_check ? add->withdraw_check : base->withdraw_check;
     c->threshold = add->threshold ? add->threshold : base->threshold;
     c->demo_speed = add->demo_speed != -1 ? add->demo_speed : base->demo_speed;
     c->demo_since = add->demo_speed != -1 ? add->demo_since : base->demo_since;
     for (i = 0; i < CFMT_RETENTION_KINDS; i++) {
         c->retention[i] = add->retention[i] != -1 ? add->retention[i] : base->retention[i];
+    }
+    for (i = 0; i < CFMT_DURATIONS; i++) {
+        c->durations[i] = add->durations[i] != -1 ? add->durations[i] : base->durations[i];
     }
     return c;
 }

@@ -316,6 +316,20 @@ static const char *set_ca_file(cmd_parms *cmd, void *dir, const char *arg)
                                "PEM form, relative paths start at ServerRoot";
 }
 
+static const char *set_geo_db(cmd_parms *cmd, void *dir, const char *arg)
+{
+    cfmt_config_t *c;
+    const char *why = context(cmd, &c);
+
+    (void)dir;
+    if (why) {
+        return why;
+    }
+    c->geo_db = *arg ? ap_server_root_relative(cmd->pool, arg) : NULL;
+    return c->geo_db ? NULL : "CfmtGeoDb: a path is missing; allowed: a database of cities or "
+                              "countries in MaxMind's format, relative paths start at ServerRoot";
+}
+
 static const char *set_poll_interval(cmd_parms *cmd, void *dir, const char *arg)
 {
     cfmt_config_t *c;
@@ -358,6 +372,23 @@ static const char *set_blind_after(cmd_parms *cmd, void *dir, const char *arg)
     return why ? why
                : cfmt_parse_duration(&c->blind_after, "CfmtBlindAfter", arg, SECONDS(300),
                                      DAYS(1), cmd->pool);
+}
+
+static const char *set_withdraw_check(cmd_parms *cmd, void *dir, const char *arg)
+{
+    cfmt_config_t *c;
+    const char *why = context(cmd, &c);
+
+    (void)dir;
+    if (why) {
+        return why;
+    }
+    if (strncmp(arg, "exec:/", 6)) {
+        return apr_psprintf(cmd->pool, "CfmtWithdrawCheck: '%s' is not exec: and an absolute path",
+                            arg);
+    }
+    c->withdraw_check = arg;
+    return NULL;
 }
 
 static const char *set_threshold(cmd_parms *cmd, void *dir, int argc, char *const argv[])
@@ -451,6 +482,10 @@ static const char *add_retention(cmd_parms *cmd, void *dir, const char *arg)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
+#define DURATION(name, which, help) \
+    AP_INIT_TAKE1(name, cfmt_set_duration, (void *)&cfmt_durations[CFMT_DURATION_##which], \
+                  RSRC_CONF, help)
+
 const command_rec cfmt_config_directives[] = {
     AP_INIT_TAKE1("CfmtMode", set_mode, NULL, RSRC_CONF,
                   "observe (default) or enforce: whether the policy may change BGP by itself"),
@@ -491,12 +526,32 @@ const command_rec cfmt_config_directives[] = {
                   "How old a minute of traffic must be to be complete (default 5min)"),
     AP_INIT_TAKE1("CfmtBlindAfter", set_blind_after, NULL, RSRC_CONF,
                   "So long without a known minute an advertised prefix is blind (default 15min)"),
+    DURATION("CfmtCalm", CALM,
+             "So long a calm ends an attack and allows a withdrawal (default 15min)"),
+    DURATION("CfmtAttackTimeout", ATTACK_TIMEOUT,
+             "An attack that nothing is heard of for so long is taken for over (default 24h)"),
+    DURATION("CfmtCalmMax", CALM_MAX,
+             "Longest calm wanted after attacks that came back (default 2h)"),
+    DURATION("CfmtMinAdvertised", MIN_ADVERTISED,
+             "Not withdrawn before it was advertised so long (default 15min)"),
+    DURATION("CfmtMinWithdrawn", MIN_WITHDRAWN,
+             "Not advertised again before it was withdrawn so long (default 15min)"),
+    DURATION("CfmtOrphanAfter", ORPHAN_AFTER,
+             "Advertised so long for no cause of the policy: people are told (default 4h)"),
+    DURATION("CfmtHoldFor", HOLD_FOR,
+             "How long a hold lasts that names no time (default forever)"),
+    DURATION("CfmtProposalTtl", PROPOSAL_TTL,
+             "How long a proposal waits for approval (default 30min)"),
+    AP_INIT_TAKE1("CfmtWithdrawCheck", set_withdraw_check, NULL, RSRC_CONF,
+                  "exec:PATH: a program that knows whether the network announces a prefix itself"),
     AP_INIT_TAKE_ARGV("CfmtThreshold", set_threshold, NULL, RSRC_CONF,
                       "Dropped traffic that counts as attack: pps=N bps=N sustain=N"),
     AP_INIT_TAKE12("CfmtDemoSpeed", set_demo_speed, NULL, RSRC_CONF,
                    "For demonstrations: time runs N times faster (default 1), then since=TIME"),
     AP_INIT_TAKE_ARGV("CfmtPrefix", add_prefix, NULL, RSRC_CONF,
                       "A prefix or * and its policy, option=value"),
+    AP_INIT_TAKE1("CfmtGeoDb", set_geo_db, NULL, RSRC_CONF,
+                  "Database of cities (MaxMind's format): where attackers are (default: none)"),
     AP_INIT_ITERATE("CfmtRetention", add_retention, NULL, RSRC_CONF,
                     "How long rows are kept, KIND=DURATION"),
     { .name = NULL },

@@ -92,8 +92,11 @@ void cfmt_dump_config(apr_pool_t *pconf, server_rec *s)
     dump_prefixes(c);
     printf("CfmtThreshold %s\n", cfmt_config_threshold(c));
     printf("CfmtBlindAfter %s\n", cfmt_config_duration_text(p, cfmt_config_blind_after(c)));
+    cfmt_durations_dump(c, p);
+    dump_optional("CfmtWithdrawCheck", c->withdraw_check);
     printf("CfmtDemoSpeed %d%s%s\n", cfmt_config_demo_speed(c), c->demo_speed > 1 ? " since=" : "",
            c->demo_speed > 1 ? cfmt_time_format(p, c->demo_since) : "");
+    dump_optional("CfmtGeoDb", c->geo_db);
     printf("CfmtRetention %s\n", cfmt_config_retention_text(c, p));
     fflush(stdout);
     apr_pool_destroy(p);

@@ -21,7 +21,6 @@ APLOG_USE_MODULE(cfmt);
 
 /* ---- config.c: what the directives said ------------------------------------------------------ */
 
-typedef enum { CFMT_MODE_OBSERVE, CFMT_MODE_ENFORCE } cfmt_mode_e;
 typedef enum { CFMT_AUTH_SECRET, CFMT_AUTH_HMAC, CFMT_AUTH_EITHER } cfmt_auth_e;
 typedef enum { CFMT_SOURCE_INLINE, CFMT_SOURCE_FILE, CFMT_SOURCE_EXEC } cfmt_source_e;
 
@@ -51,6 +50,25 @@ extern const char *const cfmt_retention_kinds[CFMT_RETENTION_KINDS];
  * Unset is NULL, -1 or an empty array: no legal value. Defaults are applied by the getters below,
  * never here, so that merging can tell "not said" from "said the default".
  */
+/* durations.c: directives of the policy that are durations and nothing else. */
+typedef enum {
+    CFMT_DURATION_CALM,
+    CFMT_DURATION_ATTACK_TIMEOUT,
+    CFMT_DURATION_CALM_MAX,
+    CFMT_DURATION_MIN_ADVERTISED,
+    CFMT_DURATION_MIN_WITHDRAWN,
+    CFMT_DURATION_ORPHAN_AFTER,
+    CFMT_DURATION_HOLD_FOR,
+    CFMT_DURATION_PROPOSAL_TTL,
+    CFMT_DURATIONS
+} cfmt_duration_e;
+typedef struct cfmt_duration_t {
+    const char *directive;
+    apr_interval_time_t def, min, max;
+    int forever;               /* the word is allowed, too; it is 0 */
+} cfmt_duration_t;
+extern const cfmt_duration_t cfmt_durations[CFMT_DURATIONS];
+
 typedef struct cfmt_config_t {
     int mode;                              /* cfmt_mode_e */
     const char *db;
@@ -66,8 +84,10 @@ typedef struct cfmt_config_t {
     const char *account_id;
     apr_array_header_t *prefixes;          /* cfmt_prefix_conf_t */
     cfmt_secret_conf_t *api_token;         /* never INLINE */
-    const char *api_url, *graphql_url, *public_url, *ca_file, *proxy;
+    const char *api_url, *graphql_url, *public_url, *ca_file, *proxy, *geo_db;
     apr_interval_time_t poll_interval, analytics_interval, analytics_lag, blind_after;
+    apr_interval_time_t durations[CFMT_DURATIONS]; /* -1 = not said */
+    const char *withdraw_check;            /* "exec:/path" */
     const char *threshold;                 /* "pps=2000 bps=20M sustain=2", as said */
     apr_int64_t demo_speed;
     apr_time_t demo_since;                 /* valid when demo_speed is set */
@@ -79,6 +99,11 @@ void *cfmt_config_merge(apr_pool_t *p, void *basev, void *addv);
 extern const char *const cfmt_mode_names[], *const cfmt_auth_names[];
 /* directives.c */
 extern const command_rec cfmt_config_directives[];
+/* The setter of all cfmt_durations: cmd->info points to the one. */
+const char *cfmt_set_duration(cmd_parms *cmd, void *dir, const char *arg);
+apr_interval_time_t cfmt_config_duration(const cfmt_config_t *c, cfmt_duration_e which);
+void cfmt_durations_publish(apr_table_t *settings, const cfmt_config_t *c, apr_pool_t *p);
+void cfmt_durations_dump(const cfmt_config_t *c, apr_pool_t *p);
 
 /* The configuration that requests to s use. */
 const cfmt_config_t *cfmt_config_get(const server_rec *s);

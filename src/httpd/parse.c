@@ -254,9 +254,9 @@ static const char *option_rate(cfmt_prefix_conf_t *pc, const char *what, const c
 static const char *option_systems(cfmt_prefix_conf_t *pc, const char *what, const char **pvalue,
                                   apr_pool_t *p)
 {
-    static const char *const names[] = { "dosd", "flowtrackd", "magic-firewall", NULL };
+    static const char *const names[] = { CFMT_SYSTEM_WORDS, [CFMT_SYSTEM_OTHER] = NULL };
     char *rest = apr_pstrdup(p, *pvalue), *name;
-    const char *why;
+    const char *why, *list = NULL;
     int i;
 
     (void)pc;
@@ -267,7 +267,11 @@ static const char *option_systems(cfmt_prefix_conf_t *pc, const char *what, cons
             *rest++ = '\0';
         }
         why = cfmt_parse_enum(&i, what, name, names, p);
+        if (!why) { /* as it is published: readers compare it letter by letter */
+            list = list ? apr_pstrcat(p, list, ",", names[i], NULL) : names[i];
+        }
     } while (!why && rest);
+    *pvalue = why ? *pvalue : list;
     return why;
 }
 

@@ -77,18 +77,31 @@ static apr_table_t *make_settings(const cfmt_generation_t *g, apr_pool_t *p)
     if (c->public_url) {
         apr_table_setn(t, "PublicUrl", c->public_url);
     }
+    if (c->geo_db) {
+        apr_table_setn(t, "GeoDb", c->geo_db);
+    }
     if (cfmt_config_demo_speed(c) > 1) {
         apr_table_setn(t, "DemoSpeed", apr_psprintf(p, "%d since=%s", cfmt_config_demo_speed(c),
                                                     cfmt_time_format(p, c->demo_since)));
     }
     apr_table_setn(t, "ApiUrl", cfmt_config_api_url(c));
     apr_table_setn(t, "GraphqlUrl", cfmt_config_graphql_url(c, p));
+    if (c->ca_file) {
+        apr_table_setn(t, "CaFile", c->ca_file);
+    }
+    if (c->proxy) {
+        apr_table_setn(t, "Proxy", c->proxy);
+    }
     apr_table_setn(t, "PollInterval", cfmt_config_duration_text(p, cfmt_config_poll_interval(c)));
     apr_table_setn(t, "AnalyticsInterval",
                    cfmt_config_duration_text(p, cfmt_config_analytics_interval(c)));
     apr_table_setn(t, "AnalyticsLag", cfmt_config_duration_text(p, cfmt_config_analytics_lag(c)));
     apr_table_setn(t, "BlindAfter", cfmt_config_duration_text(p, cfmt_config_blind_after(c)));
     apr_table_setn(t, "Threshold", cfmt_config_threshold(c));
+    cfmt_durations_publish(t, c, p);
+    if (c->withdraw_check) {
+        apr_table_setn(t, "WithdrawCheck", c->withdraw_check);
+    }
     for (i = 0; i < c->prefixes->nelts; i++) {
         pc = &APR_ARRAY_IDX(c->prefixes, i, cfmt_prefix_conf_t);
         apr_table_setn(t, apr_pstrcat(p, "Prefix ", pc->text, NULL), pc->options);
@@ -427,10 +440,13 @@ static void log_start(const cfmt_generation_t *g, apr_pool_t *p)
 
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server,
                  CFMT_ID(0111) "mod_cfmt " CFMT_VERSION
-                               ": mode %s (this version records deliveries and changes no "
-                               "BGP), %d of %d secrets usable, auth %s, senders %s, %d "
+                               ": mode %s (%s), %d of %d secrets usable, auth %s, senders %s, %d "
                                "prefixes, store %s",
-                 cfmt_config_mode_name(c), cfmt_secrets_count(g->secrets), g->secrets_wanted,
+                 cfmt_config_mode_name(c),
+                 cfmt_config_mode(c) == CFMT_MODE_ENFORCE
+                     ? "the policy acts as CfmtPrefix allows"
+                     : "the policy tells what it would do and does nothing: CfmtMode enforce acts",
+                 cfmt_secrets_count(g->secrets), g->secrets_wanted,
                  cfmt_config_auth_name(c), cfmt_senders_text(g->senders, p), c->prefixes->nelts,
                  cfmt_config_db(c));
     if (cfmt_config_demo_speed(c) > 1) {

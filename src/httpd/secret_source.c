@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,7 +24,6 @@
 #define BUFFER (SECRET_MAX + 3) /* a line end may follow; one byte more shows that it is too long */
 #define EXEC_LIMIT apr_time_from_sec(5)
 #define REAP_LIMIT apr_time_from_sec(1)
-#define FDS_MAX 65536
 
 /* ---- checks that read attributes only -------------------------------------------------------- */
 
@@ -187,47 +185,6 @@ int cfmt_secret_source_length(const cfmt_secret_conf_t *sc, apr_pool_t *ptemp)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static void close_on_exec(void)
-{
-    int fd;
-
-#ifdef SYS_close_range
-    if (syscall(SYS_close_range, 3U, ~0U, 0U) == 0) {
-        return;
-    }
-#endif
-    for (fd = 3; fd < FDS_MAX; fd++) {
-        close(fd);
-    }
-}
-
-/*
- * In the forked process: descriptors 0 to 2 only, its own session so that the limit ends all of it.
- */
-static void become(const char *path, int out)
-{
-    static char env_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    static char *env[] = { env_path, NULL };
-    char *argv[2] = { NULL, NULL };
-    struct sigaction dfl = { .sa_handler = SIG_DFL };
-    int null = open("/dev/null", O_RDONLY), sig;
-    sigset_t none;
-
-    for (sig = 1; sig < NSIG; sig++) {
-        sigaction(sig, &dfl, NULL);
-    }
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    setsid();
-    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || chdir("/") != 0) {
-        _exit(126);
-    }
-    close_on_exec();
-    argv[0] = strdup(path);
-    execve(path, argv, env);
-    _exit(127);
-}
-
 /* Waits for the end within the deadline, then ends the whole session. Its exit status or -1. */
 static int reap(pid_t pid, apr_time_t deadline)
 {
@@ -252,26 +209,19 @@ static int reap(pid_t pid, apr_time_t deadline)
 static int run(char *buf, const char *path, int *pexit)
 {
     apr_time_t deadline = cfmt_monotonic() + EXEC_LIMIT;
-    int out[2], len, err;
+    int out, len, err;
     pid_t pid;
 
     *pexit = 0;
-    if (pipe2(out, O_CLOEXEC) != 0) {
+    err = cfmt_spawn(&pid, &out, path, NULL);
+    if (err != APR_SUCCESS) {
+        errno = err;
         return -1;
     }
-    pid = fork();
-    if (pid == 0) {
-        become(path, out[1]);
-    }
-    close(out[1]);
-    if (pid < 0) {
-        close(out[0]);
-        return -1;
-    }
-    len = read_until(out[0], buf, BUFFER, deadline);
+    len = read_until(out, buf, BUFFER, deadline);
     err = errno;
     *pexit = reap(pid, len < 0 ? 0 : deadline);
-    close(out[0]); /* only now: a second line written meanwhile must not end it by SIGPIPE */
+    close(out); /* only now: a second line written meanwhile must not end it by SIGPIPE */
     errno = err;
     return len < 0 ? -1 : first_line(buf, len);
 }

@@ -55,6 +55,13 @@ void *cfmt_json_malloc(void *memory, size_t size);
 void *cfmt_json_realloc(void *memory, void *old, size_t size);
 void cfmt_json_free(void *memory, void *old);
 
+/* A table of yajl's callbacks: both parsers name theirs alike. */
+#define CFMT_JSON_CALLBACKS { \
+    .yajl_null = on_null, .yajl_boolean = on_boolean, .yajl_number = on_number, \
+    .yajl_string = on_string, .yajl_start_map = on_start_map, .yajl_map_key = on_key, \
+    .yajl_end_map = on_end, .yajl_start_array = on_start_array, .yajl_end_array = on_end \
+}
+
 /* Where what is no white space begins, at or after at; len when nothing does. */
 apr_size_t cfmt_json_skip_space(const char *body, apr_size_t at, apr_size_t len);
 /* yajl says "parse error: premature EOF\n": one line, and no bytes of the body in it. */

@@ -250,17 +250,7 @@ static int on_end(void *ctx)
     return after_value(s, 1);
 }
 
-static const yajl_callbacks callbacks = {
-    .yajl_null = on_null,
-    .yajl_boolean = on_boolean,
-    .yajl_number = on_number,
-    .yajl_string = on_string,
-    .yajl_start_map = on_start_map,
-    .yajl_map_key = on_key,
-    .yajl_end_map = on_end,
-    .yajl_start_array = on_start_array,
-    .yajl_end_array = on_end,
-};
+static const yajl_callbacks callbacks = CFMT_JSON_CALLBACKS;
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 

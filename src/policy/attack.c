@@ -38,12 +38,19 @@ static int add_key(cfmt_attack_key_t *k, cfmt_key_e kind, const cfmt_event_t *e,
     return 1;
 }
 
+static int is_from(const cfmt_event_t *e, const char *source)
+{
+    return e->source && !strcmp(e->source, source);
+}
+
+/* "traffic": behind every alert type, so that an attack that alerts tell of has their id. */
 static const char *tuple(const cfmt_event_t *e, apr_pool_t *p)
 {
+    const char *type = is_from(e, CFMT_SOURCE_TRAFFIC) ? "traffic" : e->alert_type;
     apr_time_t start = e->start ? e->start : e->ts;
     apr_time_t minute = start - start % apr_time_from_sec(60);
 
-    return apr_pstrcat(p, e->alert_type ? e->alert_type : "", "|", e->target ? e->target : "", "|",
+    return apr_pstrcat(p, type ? type : "", "|", e->target ? e->target : "", "|",
                        e->vector ? e->vector : "", "|", cfmt_time_format(p, minute), NULL);
 }
 
@@ -164,13 +171,32 @@ void cfmt_attack_init(cfmt_attack_t *a, const char *id, apr_pool_t *p)
 
 static int is_operator(const cfmt_event_t *e)
 {
-    return e->source && !strcmp(e->source, "operator");
+    return is_from(e, CFMT_SOURCE_OPERATOR);
+}
+
+int cfmt_event_by_ref(const cfmt_event_t *e)
+{
+    return is_operator(e) || is_from(e, CFMT_SOURCE_TIMEOUT)
+           || (is_from(e, CFMT_SOURCE_TRAFFIC) && e->attack_id);
+}
+
+/* Figures of traffic: they open nothing and end nothing. */
+static int is_figures(const cfmt_event_t *e)
+{
+    return is_from(e, CFMT_SOURCE_TRAFFIC) && e->state == CFMT_STATE_INFO;
+}
+
+static const char *what_ends(const cfmt_event_t *e)
+{
+    return is_operator(e) ? "operator"
+           : is_from(e, CFMT_SOURCE_TRAFFIC) ? "calm"
+           : is_from(e, CFMT_SOURCE_TIMEOUT) ? "timeout" : "end";
 }
 
 static void close_episode(cfmt_attack_t *a, const cfmt_event_t *e)
 {
     a->open = 0;
-    a->ended_by = is_operator(e) ? "operator" : "end";
+    a->ended_by = what_ends(e);
     a->ended_at = e->ts;
 }
 
@@ -184,8 +210,8 @@ static void open_episode(cfmt_attack_t *a, const cfmt_event_t *e)
 }
 
 /*
- * An END that comes first stands for an episode whose START never reached us; an operator's close
- * does not. In canonical order the two comparisons with last_at always hold; behind a pruned part
+ * An END that comes first stands for an episode whose START never reached us; one of ours does
+ * not. In canonical order the two comparisons with last_at always hold; behind a pruned part
  * they keep the state that of the greatest ts, END winning at an equal one.
  */
 static void take_state(cfmt_attack_t *a, const cfmt_event_t *e)
@@ -199,7 +225,7 @@ static void take_state(cfmt_attack_t *a, const cfmt_event_t *e)
         }
         else {
             close_episode(a, e);
-            a->episodes = is_operator(e) ? 0 : 1;
+            a->episodes = cfmt_event_by_ref(e) ? 0 : 1;
         }
     }
     else if (end && a->open && e->ts >= a->last_at) {
@@ -218,6 +244,34 @@ static void lift(double *peak, double v)
     if (v > *peak) {
         *peak = v;
     }
+}
+
+/* A rate with its time and origin; of equal ones the first. Total, so that order is nothing. */
+typedef struct peak_t {
+    double *rate;
+    apr_time_t *at;
+    const char **by;
+} peak_t;
+
+static void lift_peak(const peak_t *peak, double rate, apr_time_t at, const char *by)
+{
+    int lower = *peak->rate < rate, equal = !lower && !(*peak->rate > rate);
+    int later = *peak->at > at || (*peak->at == at && *peak->by && by && strcmp(by, *peak->by) < 0);
+
+    if (rate >= 0 && (lower || (equal && later))) {
+        *peak->rate = rate;
+        *peak->at = at;
+        *peak->by = by;
+    }
+}
+
+static void lift_peaks(cfmt_attack_t *a, const cfmt_event_t *e, apr_pool_t *p)
+{
+    const char *by = e->system ? apr_pstrdup(p, e->system) : "alert";
+
+    lift_peak(&(peak_t){ &a->peak_pps, &a->peak_pps_at, &a->peak_pps_by }, e->pps, e->ts, by);
+    lift_peak(&(peak_t){ &a->peak_bps, &a->peak_bps_at, &a->peak_bps_by }, e->bps, e->ts, by);
+    lift(&a->peak_rps, e->rps);
 }
 
 /* Only what opens or feeds an attack can lack its target. */
@@ -244,8 +298,10 @@ static void take_place(cfmt_attack_t *a, const cfmt_event_t *e, apr_pool_t *p)
 
 void cfmt_attack_step(cfmt_attack_t *a, const cfmt_event_t *e, apr_pool_t *p)
 {
-    take_state(a, e);
-    if (is_operator(e)) {
+    if (!is_figures(e)) {
+        take_state(a, e);
+    }
+    if (cfmt_event_by_ref(e) && e->state == CFMT_STATE_END) {
         return; /* says nothing about the attack but that it is over */
     }
     if (!a->account && e->account) {
@@ -257,9 +313,7 @@ void cfmt_attack_step(cfmt_attack_t *a, const cfmt_event_t *e, apr_pool_t *p)
     cfmt_texts_add(a->protocols, e->protocol, CFMT_ATTACK_TEXTS_MAX, p);
     cfmt_texts_add(a->rules, e->rule, CFMT_ATTACK_TEXTS_MAX, p);
     cfmt_texts_add(a->alert_types, e->alert_type, CFMT_ATTACK_TEXTS_MAX, p);
-    lift(&a->peak_pps, e->pps);
-    lift(&a->peak_bps, e->bps);
-    lift(&a->peak_rps, e->rps);
+    lift_peaks(a, e, p);
 }
 
 /* ---- join ------------------------------------------------------------------------------------ */
@@ -311,7 +365,9 @@ void cfmt_attack_join(cfmt_attack_t *a, const cfmt_attack_t *b, apr_pool_t *p)
     add_all(a->protocols, b->protocols, CFMT_ATTACK_TEXTS_MAX, p);
     add_all(a->rules, b->rules, CFMT_ATTACK_TEXTS_MAX, p);
     add_all(a->alert_types, b->alert_types, CFMT_ATTACK_TEXTS_MAX, p);
-    lift(&a->peak_pps, b->peak_pps);
-    lift(&a->peak_bps, b->peak_bps);
+    lift_peak(&(peak_t){ &a->peak_pps, &a->peak_pps_at, &a->peak_pps_by }, b->peak_pps,
+              b->peak_pps_at, b->peak_pps_by);
+    lift_peak(&(peak_t){ &a->peak_bps, &a->peak_bps_at, &a->peak_bps_by }, b->peak_bps,
+              b->peak_bps_at, b->peak_bps_by);
     lift(&a->peak_rps, b->peak_rps);
 }

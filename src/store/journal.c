@@ -178,6 +178,27 @@ apr_status_t cfmt_journal_read(cfmt_store_t *s, apr_int64_t after, int limit,
     return rv;
 }
 
+apr_status_t cfmt_commands_read(cfmt_store_t *s, apr_int64_t after, apr_int64_t upto, int limit,
+                                apr_array_header_t **prows, apr_pool_t *p)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "SELECT id, at, kind, origin, tag, ref, body FROM journal"
+                                   " WHERE id > ?1 AND id <= ?2 AND kind = 'command'"
+                                   " ORDER BY id LIMIT ?3");
+    apr_status_t rv;
+
+    *prows = apr_array_make(p, 4, sizeof(cfmt_journal_row_t));
+    cfmt_bind_int(st, 1, after);
+    cfmt_bind_int(st, 2, upto);
+    cfmt_bind_int(st, 3, limit);
+    while (cfmt_sql_row(s, st, &rv)) {
+        cfmt_journal_row_t *row = apr_array_push(*prows);
+
+        memset(row, 0, sizeof(*row));
+        take_row(row, st, p);
+    }
+    return rv;
+}
+
 /* AUTOINCREMENT remembers the highest id even when retention has emptied the table. */
 apr_status_t cfmt_journal_head(cfmt_store_t *s, apr_int64_t *pid)
 {

@@ -49,9 +49,10 @@ apr_status_t cfmt_event_insert(cfmt_store_t *s, const cfmt_event_t *e, const cha
         s, "INSERT INTO event(id, at, ts, digest, source, alert_type, state, priority, effect, "
            "account, ours,"
            " policy_id, policy_name, attack_id, correlation_id, attack, target, vector, protocol, "
-           "rule, pps, bps, rps, entity_kind, entity_id, entity_name, entity_state, summary)"
+           "rule, pps, bps, rps, entity_kind, entity_id, entity_name, entity_state, summary,"
+           " system)"
            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
-           "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)");
+           "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)");
 
     bind_event_head(st, e, attack);
     cfmt_bind_text(st, 17, e->target);
@@ -66,6 +67,7 @@ apr_status_t cfmt_event_insert(cfmt_store_t *s, const cfmt_event_t *e, const cha
     cfmt_bind_text(st, 26, e->entity_name);
     cfmt_bind_text(st, 27, e->entity_state);
     cfmt_bind_text(st, 28, e->summary);
+    cfmt_bind_text(st, 29, e->system);
     return cfmt_sql_run(s, st);
 }
 
@@ -94,7 +96,7 @@ apr_status_t cfmt_event_rebind(cfmt_store_t *s, apr_int64_t id, const char *atta
 #define EVENT_COLUMNS \
     "SELECT id, at, ts, digest, source, alert_type, state, priority, effect, account, ours," \
     " attack_id, attack, target, vector, protocol, rule, pps, bps, rps, entity_kind, entity_id," \
-    " entity_name, entity_state, summary" \
+    " entity_name, entity_state, summary, system" \
     " FROM event "
 
 static cfmt_state_e state_by_name(const char *name)
@@ -131,6 +133,7 @@ static void take_what(cfmt_event_t *e, sqlite3_stmt *st, apr_pool_t *p)
     e->entity_name = cfmt_col_text(st, 22, p);
     e->entity_state = cfmt_col_text(st, 23, p);
     e->summary = cfmt_col_text(st, 24, p);
+    e->system = cfmt_col_text(st, 25, p);
 }
 
 static void take_event(cfmt_event_stored_t *row, sqlite3_stmt *st, apr_pool_t *p)
@@ -243,6 +246,10 @@ static void take_attack(cfmt_attack_stored_t *row, sqlite3_stmt *st, apr_pool_t 
     a->rule_only = (int)cfmt_col_int(st, 23);
     row->rule_unknown = (int)cfmt_col_int(st, 24);
     row->kept = col_texts(st, 25, p);
+    a->peak_pps_at = cfmt_col_int(st, 26);
+    a->peak_pps_by = cfmt_col_text(st, 27, p);
+    a->peak_bps_at = cfmt_col_int(st, 28);
+    a->peak_bps_by = cfmt_col_text(st, 29, p);
 }
 
 apr_status_t cfmt_attack_load(cfmt_store_t *s, cfmt_attack_stored_t *a, const char *id,
@@ -253,7 +260,8 @@ apr_status_t cfmt_attack_load(cfmt_store_t *s, cfmt_attack_stored_t *a, const ch
         "SELECT account, ours, scope, state, ended_by, episodes, started_at, episode_at, ended_at, "
         "last_at, events,"
         " targets, targets_cut, target_missing, prefixes, vectors, protocols, rules, alert_types,"
-        " peak_pps, peak_bps, peak_rps, base, rule_only, rule_unknown, kept FROM attack"
+        " peak_pps, peak_bps, peak_rps, base, rule_only, rule_unknown, kept, peak_pps_at,"
+        " peak_pps_by, peak_bps_at, peak_bps_by FROM attack"
         " WHERE id = ?1");
     apr_status_t rv;
 
@@ -290,6 +298,10 @@ static void bind_attack_texts(sqlite3_stmt *st, const cfmt_attack_stored_t *row,
     cfmt_bind_int(st, 25, a->rule_only);
     cfmt_bind_int(st, 26, row->rule_unknown);
     cfmt_bind_text(st, 27, cfmt_texts_format(row->kept, p));
+    cfmt_bind_int(st, 28, a->peak_pps_at);
+    cfmt_bind_text(st, 29, a->peak_pps_by);
+    cfmt_bind_int(st, 30, a->peak_bps_at);
+    cfmt_bind_text(st, 31, a->peak_bps_by);
 }
 
 apr_status_t cfmt_attack_save(cfmt_store_t *s, const cfmt_attack_stored_t *row, apr_pool_t *ptemp)
@@ -299,9 +311,10 @@ apr_status_t cfmt_attack_save(cfmt_store_t *s, const cfmt_attack_stored_t *row, 
         s, "INSERT OR REPLACE INTO attack(id, account, ours, scope, state, ended_by, episodes,"
            " started_at, episode_at, ended_at, last_at, events, targets, targets_cut,"
            " target_missing, prefixes, vectors, protocols, rules, alert_types, peak_pps, peak_bps,"
-           " peak_rps, base, rule_only, rule_unknown, kept, number) VALUES(?1, ?2, ?3, ?4, ?5, ?6,"
-           " ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,"
-           " ?24, ?25, ?26, ?27," NUMBER_OF("?1") ")");
+           " peak_rps, base, rule_only, rule_unknown, kept, peak_pps_at, peak_pps_by, peak_bps_at,"
+           " peak_bps_by, number) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+           " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30,"
+           " ?31," NUMBER_OF("?1") ")");
 
     cfmt_bind_text(st, 1, a->id);
     cfmt_bind_text(st, 2, a->account);

@@ -158,7 +158,8 @@ apr_status_t cfmt_query_events(cfmt_store_t *s, apr_int64_t after, int limit,
 #define ATTACK_COLUMNS \
     "SELECT id, state, scope, account, ended_by, ours, episodes, events, targets_cut," \
     " target_missing OR rule_unknown, started_at, episode_at, ended_at, last_at, targets," \
-    " prefixes, vectors, protocols, rules, alert_types, peak_pps, peak_bps, peak_rps FROM attack "
+    " prefixes, vectors, protocols, rules, alert_types, peak_pps, peak_bps, peak_rps," \
+    " peak_pps_at, peak_pps_by, peak_bps_at, peak_bps_by FROM attack "
 
 /* Each walks one partial or plain index; one statement with OR would read the whole table. */
 static const char attacks_open_sql[] =
@@ -211,6 +212,10 @@ static void attack_lists(cfmt_attack_row_t *a, sqlite3_stmt *st, apr_pool_t *p)
     a->peak_pps = cfmt_col_rate(st, 20);
     a->peak_bps = cfmt_col_rate(st, 21);
     a->peak_rps = cfmt_col_rate(st, 22);
+    a->peak_pps_at = cfmt_col_int(st, 23);
+    a->peak_pps_by = cfmt_col_text(st, 24, p);
+    a->peak_bps_at = cfmt_col_int(st, 25);
+    a->peak_bps_by = cfmt_col_text(st, 26, p);
 }
 
 static apr_status_t attack_keys(cfmt_store_t *s, cfmt_attack_row_t *a, apr_pool_t *p)

@@ -9,6 +9,8 @@
 
 #include <apr_strings.h>
 
+#include "cfmt_store_traffic.h"
+#include "act.h"
 #include "evidence.h"
 #include "projection.h"
 #include "store_private.h"
@@ -468,10 +470,16 @@ apr_status_t cfmt_retention_step(cfmt_store_t *s, const cfmt_retention_t *conf, 
     if (rv == APR_SUCCESS && !n) {
         rv = cfmt_evidence_prune(s, conf, now, &n);
     }
+    if (rv == APR_SUCCESS && !n && conf->traffic > 0) {
+        rv = cfmt_traffic_prune(s, now - conf->traffic, &n);
+    }
     if (rv == APR_SUCCESS && !n && conf->journal > 0) {
         apr_pool_create(&p, ptemp);
         rv = prune_journal(s, now - conf->journal, &n, p);
         apr_pool_destroy(p);
+    }
+    if (rv == APR_SUCCESS && !n && conf->journal > 0) {
+        rv = cfmt_act_prune(s, now - conf->journal, &n);
     }
     *pmore = rv == APR_SUCCESS && n > 0;
     return rv;

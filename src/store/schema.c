@@ -247,9 +247,180 @@ static const char v3[] =
     "INSERT INTO meta(name, value)"
     " SELECT 'evidence_swept', seq FROM sqlite_sequence WHERE name = 'journal';";
 
+/*
+ * When an attack was at its highest, and who saw that; the system that a figure of traffic is of.
+ */
+static const char v4[] =
+    "ALTER TABLE attack ADD COLUMN peak_pps_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attack ADD COLUMN peak_pps_by TEXT;"
+    "ALTER TABLE attack ADD COLUMN peak_bps_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attack ADD COLUMN peak_bps_by TEXT;"
+    "ALTER TABLE event ADD COLUMN system TEXT;";
+
+/*
+ * Detail of attack traffic, minute by minute: the largest rows, and the sums of all rows by what
+ * people ask for. Both begin with the time: they grow at their right end and are pruned at the
+ * left.
+ */
+static const char v5[] =
+    "CREATE TABLE traffic_event("
+    " at INTEGER NOT NULL,"
+    " prefix TEXT NOT NULL,"
+    " n INTEGER NOT NULL,"
+    " vector TEXT,"
+    " rule_id TEXT,"
+    " rule TEXT,"
+    " source TEXT,"
+    " asn INTEGER,"
+    " asn_name TEXT,"
+    " country TEXT,"
+    " source_port INTEGER,"
+    " target TEXT,"
+    " target_port INTEGER,"
+    " protocol TEXT,"
+    " flags TEXT,"
+    " colo TEXT,"
+    " packets INTEGER NOT NULL,"
+    " bits INTEGER NOT NULL,"
+    " PRIMARY KEY(at, prefix, n)) WITHOUT ROWID;"
+    "CREATE TABLE traffic_sum("
+    " at INTEGER NOT NULL,"
+    " prefix TEXT NOT NULL,"
+    " kind INTEGER NOT NULL,"
+    " n INTEGER NOT NULL,"
+    " name TEXT NOT NULL,"
+    " asn INTEGER,"
+    " asn_name TEXT,"
+    " country TEXT,"
+    " cut INTEGER,"
+    " packets INTEGER NOT NULL,"
+    " bits INTEGER NOT NULL,"
+    " PRIMARY KEY(at, prefix, kind, n)) WITHOUT ROWID;";
+
+/*
+ * What is done and wanted. intent_open: one open intent a prefix, whatever else fails; likewise
+ * hold_force and proposal_open. State is never rebuilt, audit never pruned; decision is derived.
+ */
+static const char v6[] =
+    "CREATE TABLE intent("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " prefix TEXT NOT NULL,"
+    " prefix_id TEXT,"
+    " want INTEGER NOT NULL,"
+    " cause TEXT NOT NULL,"
+    " who TEXT NOT NULL,"
+    " reason TEXT NOT NULL,"
+    " attack TEXT,"
+    " proposal INTEGER NOT NULL,"
+    " override INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL,"
+    " not_before INTEGER NOT NULL,"
+    " state TEXT NOT NULL,"
+    " next_at INTEGER NOT NULL,"
+    " sent_at INTEGER,"
+    " answered_at INTEGER,"
+    " settled_at INTEGER,"
+    " attempts INTEGER NOT NULL DEFAULT 0,"
+    " answer TEXT,"
+    " expects INTEGER,"
+    " owner TEXT,"
+    " expires_at INTEGER,"
+    " superseded_by INTEGER);"
+    "CREATE UNIQUE INDEX intent_open ON intent(prefix) WHERE settled_at IS NULL;"
+    "CREATE INDEX intent_prefix ON intent(prefix, id);"
+    "CREATE INDEX intent_done ON intent(prefix, want, id) WHERE state = 'done';"
+    "CREATE INDEX intent_settled ON intent(settled_at) WHERE settled_at IS NOT NULL;"
+
+    "CREATE TABLE hold("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " prefix TEXT NOT NULL,"
+    " origin TEXT NOT NULL,"
+    " who TEXT NOT NULL,"
+    " reason TEXT NOT NULL,"
+    " since INTEGER NOT NULL,"
+    " until INTEGER,"
+    " told_at INTEGER,"
+    " released_at INTEGER,"
+    " released_by TEXT,"
+    " released_why TEXT);"
+    "CREATE UNIQUE INDEX hold_force ON hold(prefix, origin) WHERE released_at IS NULL;"
+    "CREATE TABLE window("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " prefix TEXT NOT NULL,"
+    " starts_at INTEGER NOT NULL,"
+    " ends_at INTEGER NOT NULL,"
+    " who TEXT NOT NULL,"
+    " reason TEXT NOT NULL,"
+    " removed_at INTEGER,"
+    " removed_by TEXT);"
+
+    "CREATE TABLE proposal("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " prefix TEXT NOT NULL,"
+    " want INTEGER NOT NULL,"
+    " attack TEXT,"
+    " reason TEXT NOT NULL,"
+    " made_at INTEGER NOT NULL,"
+    " expires_at INTEGER NOT NULL,"
+    " state TEXT NOT NULL,"
+    " decided_at INTEGER,"
+    " decided_by TEXT,"
+    " decided_why TEXT,"
+    " told_at INTEGER);"
+    "CREATE UNIQUE INDEX proposal_open ON proposal(prefix, want) WHERE decided_at IS NULL;"
+    "CREATE TABLE adoption("
+    " prefix TEXT NOT NULL,"
+    " advertised_at INTEGER NOT NULL,"
+    " at INTEGER NOT NULL,"
+    " who TEXT NOT NULL,"
+    " reason TEXT NOT NULL,"
+    " PRIMARY KEY(prefix, advertised_at)) WITHOUT ROWID;"
+    "CREATE TABLE decision("
+    " prefix TEXT PRIMARY KEY,"
+    " at INTEGER NOT NULL,"
+    " verdict TEXT NOT NULL,"
+    " red TEXT NOT NULL,"
+    " next_at INTEGER,"
+    " gates TEXT NOT NULL,"
+    " changed_at INTEGER NOT NULL) WITHOUT ROWID;"
+
+    "CREATE TABLE audit("
+    " id INTEGER PRIMARY KEY,"
+    " at INTEGER NOT NULL,"
+    " what TEXT NOT NULL,"
+    " prefix TEXT,"
+    " who TEXT NOT NULL,"
+    " why TEXT,"
+    " ref TEXT,"
+    " body TEXT,"
+    " hash TEXT NOT NULL);";
+
+/*
+ * standing: of the present state of a prefix, what brought it about, and what people were told of
+ * it. State: a rebuild leaves it alone.
+ */
+static const char v7[] =
+    "CREATE TABLE standing("
+    " prefix TEXT PRIMARY KEY,"
+    " advertised INTEGER NOT NULL,"
+    " at INTEGER NOT NULL,"
+    " cause TEXT NOT NULL,"
+    " by_attack INTEGER NOT NULL,"
+    " who TEXT,"
+    " attack TEXT,"
+    " intent INTEGER NOT NULL,"
+    " found_at INTEGER NOT NULL,"
+    " orphan_told_at INTEGER NOT NULL,"
+    " paged_at INTEGER NOT NULL,"
+    " would_told_at INTEGER NOT NULL) WITHOUT ROWID;";
+
 const cfmt_migration_t cfmt_migrations[] = {
     { .version = 1, .sql = v1 },
     { .version = 2, .sql = v2 },
     { .version = 3, .sql = v3 },
+    { .version = 4, .sql = v4 },
+    { .version = 5, .sql = v5 },
+    { .version = 6, .sql = v6 },
+    { .version = 7, .sql = v7 },
     { .version = 0, .sql = NULL },
 };

@@ -156,12 +156,29 @@ const char *cfmt_attack_encode(const cfmt_attack_t *a, apr_pool_t *p)
                         "%s,\"targets\":%s,\"targets_cut\":%d,\"target_missing\":%d,"
                         "\"rule_only\":%d,\"vectors\":%s,\"protocols\":%s,\"rules\":%s,"
                         "\"alert_types\":%s,\"pps_bits\":%" APR_INT64_T_FMT
-                        ",\"bps_bits\":%" APR_INT64_T_FMT ",\"rps_bits\":%" APR_INT64_T_FMT "}",
+                        ",\"bps_bits\":%" APR_INT64_T_FMT ",\"rps_bits\":%" APR_INT64_T_FMT
+                        ",\"pps_at\":%" APR_INT64_T_FMT ",\"bps_at\":%" APR_INT64_T_FMT
+                        ",\"pps_by\":%s,\"bps_by\":%s}",
                         head, cfmt_texts_format(a->targets, p), a->targets_cut, a->target_missing,
                         a->rule_only, cfmt_texts_format(a->vectors, p),
                         cfmt_texts_format(a->protocols, p), cfmt_texts_format(a->rules, p),
                         cfmt_texts_format(a->alert_types, p),
-                        rate_bits(a->peak_pps), rate_bits(a->peak_bps), rate_bits(a->peak_rps));
+                        rate_bits(a->peak_pps), rate_bits(a->peak_bps), rate_bits(a->peak_rps),
+                        a->peak_pps_at, a->peak_bps_at, quote(a->peak_pps_by, p),
+                        quote(a->peak_bps_by, p));
+}
+
+/* A version before 4 did not write when a peak was. */
+static apr_status_t read_peak_times(cfmt_attack_t *a, const cfmt_json_t *o)
+{
+    a->peak_pps_by = cfmt_json_text(o, "pps_by");
+    a->peak_bps_by = cfmt_json_text(o, "bps_by");
+    if (!cfmt_json_get(o, "pps_at")) {
+        return APR_SUCCESS;
+    }
+    return cfmt_json_int(&a->peak_pps_at, o, "pps_at")
+                   || cfmt_json_int(&a->peak_bps_at, o, "bps_at")
+               ? CFMT_EINVALID : APR_SUCCESS;
 }
 
 static void read_attack_sets(cfmt_attack_t *a, const cfmt_json_t *o, apr_pool_t *p)
@@ -189,7 +206,8 @@ static apr_status_t read_attack(cfmt_attack_t *a, const char *id, const cfmt_jso
         || cfmt_json_int(&a->episode_at, o, "episode_at")
         || cfmt_json_int(&a->ended_at, o, "ended_at") || cfmt_json_int(&a->last_at, o, "last_at")
         || read_events(&a->events, o) || read_rate(&a->peak_pps, o, "pps_bits")
-        || read_rate(&a->peak_bps, o, "bps_bits") || read_rate(&a->peak_rps, o, "rps_bits")) {
+        || read_rate(&a->peak_bps, o, "bps_bits") || read_rate(&a->peak_rps, o, "rps_bits")
+        || read_peak_times(a, o)) {
         return CFMT_EINVALID;
     }
     return APR_SUCCESS;

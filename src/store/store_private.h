@@ -10,7 +10,7 @@
 
 #include "cfmt_store.h"
 
-#define CFMT_STATEMENTS_MAX 160
+#define CFMT_STATEMENTS_MAX 256
 /* Writers hold the commit lock, so only a foreign program can be in their way. */
 #define CFMT_BUSY_WRITE apr_time_from_msec(250)
 #define CFMT_BUSY_READ apr_time_from_sec(3)

@@ -7,12 +7,7 @@
 
 #include "cfmt_store.h"
 
-static const char *const systems[] = {
-    [CFMT_SYSTEM_DOSD] = "dosd",
-    [CFMT_SYSTEM_FLOWTRACKD] = "flowtrackd",
-    [CFMT_SYSTEM_FIREWALL] = "magic-firewall",
-    [CFMT_SYSTEM_OTHER] = "other",
-};
+static const char *const systems[] = { CFMT_SYSTEM_WORDS, [CFMT_SYSTEM_OTHER] = "other" };
 
 const char *cfmt_system_name(cfmt_system_e system)
 {
@@ -51,6 +46,15 @@ static unsigned read_systems(char *list)
     return set;
 }
 
+static void read_calm(cfmt_threshold_t *t, const char *text)
+{
+    apr_interval_time_t calm;
+
+    if (text && cfmt_duration_parse(&calm, text) == APR_SUCCESS && calm >= CFMT_MINUTE) {
+        t->calm = calm;
+    }
+}
+
 static void read_option(cfmt_threshold_t *t, const char *name, char *value)
 {
     apr_int64_t n;
@@ -69,6 +73,9 @@ static void read_option(cfmt_threshold_t *t, const char *name, char *value)
     }
     else if (!strcmp(name, "idle")) {
         t->idle_calm = !strcmp(value, "calm");
+    }
+    else if (!strcmp(name, "calm")) {
+        read_calm(t, value);
     }
     else if (!strcmp(name, "systems") && *value) {
         t->systems = read_systems(value);
@@ -98,12 +105,19 @@ static const char *setting_name(const cfmt_cidr_t *prefix, apr_pool_t *ptemp)
                              : apr_psprintf(ptemp, "Prefix %s/%d", text, prefix->bits);
 }
 
-void cfmt_threshold_of(cfmt_threshold_t *t, const apr_table_t *settings, const cfmt_cidr_t *prefix,
-                       apr_pool_t *ptemp)
+const char *cfmt_prefix_setting(const apr_table_t *settings, const cfmt_cidr_t *prefix,
+                                apr_pool_t *ptemp)
 {
     const char *own = apr_table_get(settings, setting_name(prefix, ptemp));
 
+    return own ? own : apr_table_get(settings, "Prefix *");
+}
+
+void cfmt_threshold_of(cfmt_threshold_t *t, const apr_table_t *settings, const cfmt_cidr_t *prefix,
+                       apr_pool_t *ptemp)
+{
     *t = (cfmt_threshold_t)CFMT_THRESHOLD_DEFAULT;
     read_options(t, apr_table_get(settings, "Threshold"), ptemp);
-    read_options(t, own ? own : apr_table_get(settings, "Prefix *"), ptemp);
+    read_calm(t, apr_table_get(settings, "Calm"));
+    read_options(t, cfmt_prefix_setting(settings, prefix, ptemp), ptemp);
 }

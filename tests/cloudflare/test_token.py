@@ -1,5 +1,6 @@
 """The API token: whose it is, when it ends, what it may do, and what happens when it is no good."""
 import os
+import signal
 
 from client import attack, post
 from httpd import IS_ROOT, wait_for
@@ -140,7 +141,23 @@ def missing(pair):
     assert pair.health()["api"]["token_readable"] is True
 
 
+def whoever_begins_to_lead(pair):
+    """Verifies it at once, though the last one did less than an hour ago: it may be another one since."""
+    log = pair.server.log
+    pair.start()
+    for begin in (lambda: os.kill(pair.server.leaders()[0], signal.SIGKILL), pair.reload, pair.reload):
+        log.allow(r"exit signal Killed")
+        pair.succeed("token")  # so that it is due in an hour
+        before, mark = len(verified(pair)), log.size()
+        begin()
+        log.wait("CFMT0405", 15, mark)
+        wait_for(lambda: len(verified(pair)) > before, 10, "the verification")
+        wait_for(lambda: not pair.job("token")["owner"], 10, "its end")
+        assert len(verified(pair)) == before + 1 and not pair.job("token")["fails"]
+
+
 SCENES = [
+    Scene(whoever_begins_to_lead, takes=8),
     Scene(of_an_account, token="account"), Scene(about_to_expire, speed=2),
     Scene(without_analytics, token="no-analytics"), Scene(without_permissions, token="nothing"),
     Scene(refused_later), Scene(missing),

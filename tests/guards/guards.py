@@ -106,7 +106,7 @@ def problems(tree):
 @guard("directives")
 def directives(tree):
     """The table of directives, docs/directives.md and conf/cfmt.conf know the same names."""
-    table = set(re.findall(r"\bAP_INIT_\w+\(\s*\"(Cfmt\w+)\"", tree.read("src/httpd/directives.c")))
+    table = set(re.findall(r"\b(?:AP_INIT_\w+|DURATION)\(\s*\"(Cfmt\w+)\"", tree.read("src/httpd/directives.c")))
     if not table:
         yield "src/httpd/directives.c: no directive found"
     for path, entry in (("docs/directives.md", r"^#+ `?(Cfmt\w+)"), ("conf/cfmt.conf", None)):
@@ -176,20 +176,28 @@ def commands(tree):
 
 HTTPD_HEADER = re.compile(r"(httpd|unixd|mpm_common|scoreboard|http_\w+|ap_\w+|util_\w+|mod_\w+)\.h")
 MAY_INCLUDE = {
-    "src/base": {"cfmt.h"},
+    "src/base": {"cfmt.h", "cfmt_geo.h"},
     "src/intake": {"cfmt.h", "cfmt_intake.h"},
-    "src/policy": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h", "cfmt_policy.h"},
-    "src/cloudflare": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h", "cfmt_cloudflare.h"},
-    "src/store": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h", "cfmt_policy.h", "cfmt_store.h"},
+    "src/policy": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h", "cfmt_policy.h", "cfmt_policy_gates.h"},
+    "src/cloudflare": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h", "cfmt_cloudflare.h", "cfmt_cloudflare_detail.h"},
+    "src/store": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h", "cfmt_policy.h", "cfmt_store.h",
+                  "cfmt_store_traffic.h", "cfmt_policy_gates.h", "cfmt_store_act.h"},
     "src/engine": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h", "cfmt_cloudflare.h", "cfmt_policy.h", "cfmt_store.h",
-                   "cfmt_engine.h"},
+                   "cfmt_engine.h", "cfmt_cloudflare_detail.h", "cfmt_store_traffic.h", "cfmt_policy_gates.h",
+                   "cfmt_store_act.h"},
     "include/cfmt.h": set(),
     "include/cfmt_intake.h": {"cfmt.h"},
     "include/cfmt_policy.h": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h"},
     "include/cfmt_world.h": {"cfmt.h"},
     "include/cfmt_cloudflare.h": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h"},
-    "include/cfmt_store.h": {"cfmt.h", "cfmt_intake.h", "cfmt_policy.h", "cfmt_world.h", "cfmt_store_world.h"},
+    "include/cfmt_policy_gates.h": {"cfmt_policy.h"},
+    "include/cfmt_store.h": {"cfmt.h", "cfmt_intake.h", "cfmt_policy.h", "cfmt_world.h", "cfmt_store_world.h",
+                             "cfmt_store_act.h"},
+    "include/cfmt_store_act.h": {"cfmt_store.h", "cfmt_policy_gates.h"},
     "include/cfmt_store_world.h": {"cfmt_store.h"},
+    "include/cfmt_store_traffic.h": {"cfmt_store.h"},
+    "include/cfmt_cloudflare_detail.h": {"cfmt_cloudflare.h"},
+    "include/cfmt_geo.h": {"cfmt.h"},
     "include/cfmt_engine.h": {"cfmt.h", "cfmt_intake.h", "cfmt_policy.h", "cfmt_cloudflare.h", "cfmt_store.h"},
 }
 
@@ -225,7 +233,7 @@ def libraries(tree):
     """sqlite3.h only in src/store, yajl only in the two parsers of JSON, curl only in src/cloudflare/http*.c."""
     homes = {"sqlite3": ("src/store/",), "yajl": ("src/intake/json.c", "src/intake/json_stream.c"),
              "curl": ("src/cloudflare/http", "src/cloudflare/transport.h"),
-             "openssl": ("tests/",)}
+             "openssl": ("tests/",), "maxminddb": ("src/base/geo.c",)}
     for path in tree.sources():
         for line, name in tree.c(path).includes:
             for library, home in homes.items():

@@ -132,7 +132,7 @@ MATRIX = {
 # ---- what the leader learns from Cloudflare ------------------------------------------------------
 # Its jobs have just run and are due tomorrow; what they would have found stands in the store.
 
-JOBS = ("history", "limits", "prefixes", "ranges", "rules", "token", "traffic", "tunnels")
+JOBS = ("detail", "history", "limits", "prefixes", "ranges", "rules", "token", "traffic", "tunnels")
 API_TOKEN = "t0ken-of-the-api-0123456789abcdef"
 PUBLIC_URL = "http://127.0.0.1/webhook/cloudflare"
 DAY = 86400
@@ -150,17 +150,28 @@ def upstream(**changed):
     return {name: str(value) for name, value in facts.items()}
 
 
-def learn(s, rest=None, token=None, policies=None, prefixes_read=0, tunnels=("up", "down"), fails=0):
+def learn(s, rest=None, token=None, policies=None, prefixes_read=0, tunnels=("up", "down"), fails=0, traffic=None,
+          blind=False):
     """All is well, but for what the arguments say."""
     facts = {"upstream rest": upstream(**(rest or {})), "upstream graphql": upstream(),
              "token": dict({"status": "active", "form": "user", "expires_at": "0"}, **(token or {})),
              "prefixes": {"unmatched": ""}, "tunnels": {"t0": "1.0000 1"},
              "policies": dict({"policies": "1", "destinations": "1", "unsent": "fbm_dosd_attack",
-                               "failing": "", "last_failure": ""}, **(policies or {}))}
+                               "failing": "", "last_failure": ""}, **(policies or {})),
+             "traffic": dict({"targets": "1", "watermark": str(micro(-200)), "idle": "0", "cut": "0",
+                              "cut_prefixes": "", "behind": "0"}, **(traffic or {})),
+             "blind": {"203.0.113.0/24": str(micro()), "told": str(micro())} if blind else {}}
     with contextlib.closing(sqlite3.connect(s.db, timeout=5)) as db:
         db.execute("INSERT OR REPLACE INTO prefix(id, parent, cidr, advertised, locked, gone, since, row,"
                    " origin, first_at) VALUES('p1', 'a', '203.0.113.0/24', 1, 0, 0, 1, 1, 'first', 1)")
         db.execute("INSERT OR REPLACE INTO reading VALUES('parent', 'a', ?)", (micro(-prefixes_read),))
+        # the leader looks itself: what it finds is what stands there
+        db.execute("DELETE FROM evidence")
+        if not blind:
+            day = micro(-600) // (DAY * 10**6)
+            db.execute("INSERT INTO evidence(day, prefix, at, until, verdict, reason, pps, bps, system, peak_at)"
+                       " VALUES(?, '203.0.113.0/24', ?, ?, 'calm', 'below', 0, 0, 'other', ?)",
+                       (day, micro(-600), micro(DAY), micro(-600)))
         for i, state in enumerate(tunnels):
             db.execute("INSERT OR REPLACE INTO tunnel(id, kind, state, gone, since, row)"
                        " VALUES(?, 'gre', ?, 0, 1, 1)", (f"t{i}", state))
@@ -179,6 +190,15 @@ def learned(s, **what):
     learn(s)
 
 
+def after_start(s, mark):
+    """Whoever begins to lead verifies the token, and nobody answers here: that is over, and all is well again."""
+    s.log.allow(r"CFMT0850: job token failed \(net\)")
+    s.log.allow(r"CFMT0976: the clock was set forward")  # AHEAD
+    s.log.wait(r"CFMT0850: job token failed \(net\)", 15, mark)
+    wait_for(lambda: s.query("SELECT fails, owner FROM job WHERE name = 'token'") == [(1, None)], 5, "its end")
+    learn(s)
+
+
 @contextlib.contextmanager
 def token_unreadable(s):
     s.log.allow("CFMT011[34]")
@@ -188,7 +208,9 @@ def token_unreadable(s):
         yield
     finally:
         os.rename(s.path("token.lost"), s.path("token"))
+        mark = s.log.size()
         s.graceful()
+        after_start(s, mark)
 
 
 LEARNED = {
@@ -205,6 +227,10 @@ LEARNED = {
     ("alerts", "degraded"): [lambda s: learned(s, policies={"failing": "<our> \"receiver\"",
                                                             "last_failure": "2026-01-02T03:04:05Z"})],
     ("tunnels", "degraded"): [lambda s: learned(s, tunnels=("down", "down"))],
+    # the rest of these, with a Cloudflare that does it, is in tests/cloudflare/test_evidence_reasons.py
+    ("blind", "degraded"): [lambda s: learned(s, blind=True)],
+    ("lagging", "degraded"): [lambda s: learned(s, traffic={"behind": str(721 * 10**6)})],
+    ("truncated", "degraded"): [lambda s: learned(s, traffic={"cut": "1", "cut_prefixes": "203.0.113.0/24"})],
 }
 
 
@@ -298,8 +324,10 @@ def taught(farm):
     s.start()
     s.stop()
     learn(s)
+    mark = s.log.size()
     with_api(s).start()
     s.shim.set(AHEAD)
+    after_start(s, mark)
     yield s
     farm.end(s)
 
@@ -307,6 +335,7 @@ def taught(farm):
 @pytest.mark.parametrize("ident,level,fault", [(*k, i) for k, v in LEARNED.items() for i in range(len(v))])
 def test_what_is_learned(taught, ident, level, fault):
     s = taught
+    s.log.allow(r"CFMT092[01]: ")  # where the leader looks in the middle of such a change
     learn(s)
     wait_reasons(s, set(), 15)
     with LEARNED[ident, level][fault](s):
@@ -329,12 +358,13 @@ def test_it_says_what_was_learned(taught):
     assert set(doc["api"]["jobs"]) == set(JOBS)
     assert (doc["prefixes"]["known"], doc["prefixes"]["advertised"]) == (1, 1)
     assert (doc["tunnels"]["up"], doc["tunnels"]["down"]) == (1, 1)
+    assert 190 < doc["traffic"]["newest_age_s"] < 210 and doc["traffic"]["blind"] == {"count": 0, "names": []}
     assert API_TOKEN not in json.dumps(doc)
 
 
 def test_without_an_api_nothing_is_said(patient):
     doc = health_any(patient)
-    assert (doc["api"], doc["prefixes"], doc["tunnels"]) == ({"configured": False}, None, None)
+    assert (doc["api"], doc["prefixes"], doc["tunnels"], doc["traffic"]) == ({"configured": False}, None, None, None)
 
 
 def test_nobody_answers(httpd_new):

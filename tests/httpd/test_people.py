@@ -88,13 +88,14 @@ CALLS = {
     "prefixes": [["prefixes"], ["prefixes", "--all", "--json"]],
     "tunnels": [["tunnels"], ["tunnels", "--json"]],
     "evidence": [["evidence", "203.0.113.0/24"]],
+    "traffic": [["traffic"], ["traffic", "203.0.113.0/24", "--top", "--json"]],
     "jobs": [["jobs"], ["jobs", "--json"]],
     "ranges": [["ranges"], ["ranges", "--json"]],
     "version": [["version"]],
     "help": [["help"], ["help", "attack", "close"]],
 }
 FOR_ALL = ("version", "help")
-OF_THE_API = ("prefixes", "tunnels", "evidence", "jobs", "ranges")
+OF_THE_API = ("prefixes", "tunnels", "evidence", "traffic", "jobs", "ranges")
 
 
 def test_the_table_above_is_whole(place):

@@ -4,12 +4,15 @@
  *     queries limits ACCOUNT                                the body of the query
  *     queries tunnels ACCOUNT FROM TO
  *     queries traffic ACCOUNT FROM TO LIMIT NETWORK...
+ *     queries detail ACCOUNT FROM TO LIMIT NETWORK...
  *     queries read-limits                                   an answer from stdin: the limits
+ *     queries read-detail-limits                            the same of the dataset of attacks
  *     queries read-traffic FROM TO LIMIT NETWORK...         its sums
+ *     queries read-detail                                   its rows
  *
  * Times are in seconds. read-traffic prints "cut 0|1", "watermark SECONDS" and for every minute of
  * a network with traffic "NETWORK SECONDS" with packets and bits of each system, then of what has
- * passed.
+ * passed. read-detail prints a line a row: minute, source, target, packets, bits, vector.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +20,7 @@
 
 #include <apr_general.h>
 
-#include "cfmt_cloudflare.h"
+#include "cfmt_cloudflare_detail.h"
 
 static void fail(const char *what)
 {
@@ -55,6 +58,31 @@ static apr_status_t take_limits(void *baton, int which, const cfmt_json_t *row, 
 
     (void)which, (void)prow;
     return cfmt_analytics_limits_read(baton, &why, row);
+}
+
+static apr_status_t take_detail_limits(void *baton, int which, const cfmt_json_t *row,
+                                       apr_pool_t *prow)
+{
+    (void)which, (void)prow;
+    cfmt_detail_limits_read(baton, row);
+    return APR_SUCCESS;
+}
+
+static apr_status_t take_detail(void *baton, int which, const cfmt_json_t *row, apr_pool_t *prow)
+{
+    cfmt_detail_t d;
+    const char *why = NULL;
+    apr_status_t rv = cfmt_detail_read(&d, &why, row, prow);
+
+    (void)baton, (void)which;
+    if (rv != APR_SUCCESS) {
+        fprintf(stderr, "row: %s\n", why);
+        return rv;
+    }
+    printf("%d %s %s %.0f %.0f %s\n", (int)apr_time_sec(d.minute),
+           cfmt_cidr_format(prow, &d.source), cfmt_cidr_format(prow, &d.target), d.packets, d.bits,
+           d.vector ? d.vector : "");
+    return APR_SUCCESS;
 }
 
 typedef apr_status_t take_fn(void *baton, int which, const cfmt_json_t *row, apr_pool_t *prow);
@@ -110,12 +138,12 @@ static void read_traffic(const cfmt_traffic_piece_t *piece, int limit, char **ne
     }
 }
 
-static void read_limits(apr_pool_t *p)
+static void read_limits(take_fn *take, apr_pool_t *p)
 {
     static const char *const rows[] = {CFMT_ANALYTICS_LIMITS_ROWS, NULL};
     cfmt_analytics_limits_t l = {.page = -1};
 
-    read_answer(rows, take_limits, &l, p);
+    read_answer(rows, take, &l, p);
     printf("%d %d %d\n", l.page, (int)apr_time_sec(l.duration), (int)apr_time_sec(l.history));
 }
 
@@ -137,6 +165,30 @@ static int piece_of(cfmt_traffic_piece_t *piece, char **argv, apr_pool_t *p)
     return (int)apr_time_sec(seconds(argv[2]));
 }
 
+static void read_back(int argc, char **argv, const char *what, apr_pool_t *p)
+{
+    static const char *const detail_rows[] = {CFMT_DETAIL_ROWS, NULL};
+    cfmt_traffic_piece_t piece;
+    int limit;
+
+    if (!strcmp(what, "read-limits") && argc == 2) {
+        read_limits(take_limits, p);
+    }
+    else if (!strcmp(what, "read-detail-limits") && argc == 2) {
+        read_limits(take_detail_limits, p);
+    }
+    else if (!strcmp(what, "read-detail") && argc == 2) {
+        read_answer(detail_rows, take_detail, NULL, p);
+    }
+    else if (!strcmp(what, "read-traffic") && argc >= 5) {
+        limit = piece_of(&piece, argv + 2, p);
+        read_traffic(&piece, limit, argv + 5, p);
+    }
+    else {
+        fail("usage: see the top of queries.c");
+    }
+}
+
 static void run(int argc, char **argv, apr_pool_t *p)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -153,15 +205,12 @@ static void run(int argc, char **argv, apr_pool_t *p)
         limit = piece_of(&piece, argv + 3, p);
         printf("%s\n", cfmt_traffic_query(argv[2], &piece, limit, p));
     }
-    else if (!strcmp(what, "read-limits") && argc == 2) {
-        read_limits(p);
-    }
-    else if (!strcmp(what, "read-traffic") && argc >= 5) {
-        limit = piece_of(&piece, argv + 2, p);
-        read_traffic(&piece, limit, argv + 5, p);
+    else if (!strcmp(what, "detail") && argc >= 6) {
+        limit = piece_of(&piece, argv + 3, p);
+        printf("%s\n", cfmt_detail_query(argv[2], &piece, limit, p));
     }
     else {
-        fail("usage: see the top of queries.c");
+        read_back(argc, argv, what, p);
     }
 }
 

@@ -98,6 +98,7 @@ def make_world():
 def test_the_limits(world):
     answer = ask(world, queries("limits", world.account))
     assert queries("read-limits", stdin=answer) == "10000 259200 2678400\n"
+    assert queries("read-detail-limits", stdin=answer) == "10000 259200 2678400\n"
 
 
 def test_the_tunnels(world):
@@ -156,6 +157,35 @@ def test_the_watermark(world):
     assert idle.watermark == 0 and not idle.sums and not idle.cut
 
 
+def detail_rows(world, networks, begin, end):
+    answer = ask(world, queries("detail", world.account, begin, end, 10000, *networks))
+    return [line.split(" ", 5) for line in queries("read-detail", stdin=answer).splitlines()]
+
+
+@pytest.mark.parametrize("networks", [["198.51.100.0/24"], ["2001:db8::/32"], ["203.0.113.128/25", "192.0.2.0/24"],
+                                      ["198.51.96.0/20", "2001:db8:5::/48"]])
+def test_detail_is_the_truth(world, networks):
+    """What dosd dropped, by minute, source and target; two minutes, so that no answer is cut."""
+    begin, end = START + 120, START + 240
+    found, real = collections.Counter(), collections.Counter()
+    around = [subnet_around(text) for text in networks]
+    for at, source, target, packets, bits, _ in detail_rows(world, networks, begin, end):
+        found[int(at), source, target] += int(packets)
+        assert int(bits) > int(packets) and begin <= int(at) < end
+    for stream, slot, drawn, number in traffic.packets(world, world.clock.now(), begin, end,
+                                                       ("ipDestinationAddress", "ipSourceAddress", "datetime")):
+        target = stream.dims.get("ipDestinationAddress") or traffic.VARYING["ipDestinationAddress"](stream, drawn)
+        if stream.system == "dosd" and any(ipaddress.ip_address(target) in network for network in around):
+            source = traffic.VARYING["ipSourceAddress"](stream, drawn)
+            real[slot // 60 * 60, source, target] += number * traffic.SAMPLE
+    assert real and found == real
+
+
+def test_detail_names_the_vector(world):
+    vectors = {row[5] for row in detail_rows(world, ["198.51.100.0/24"], START + 120, START + 180)}
+    assert "UDP Flood" in vectors and vectors <= {"UDP Flood", ""}
+
+
 @judged
 @pytest.mark.parametrize("networks", [[], ["10.0.0.0/24"], ["10.0.0.0/8"], ["::/0", "0.0.0.0/0"], ["10.0.0.0/18"],
                                       ["2001:db8::/%d" % bits for bits in range(16, 129)]])
@@ -163,6 +193,9 @@ def test_every_query_fits_the_schema(world, networks):
     body = queries("traffic", world.account, START, START + 60, 10000, *networks)
     assert SCHEMA.query_problems(json.loads(body)["query"]) == []
     ask(world, body)  # values, too
+    body = queries("detail", world.account, START, START + 60, 10000, *networks)
+    assert SCHEMA.query_problems(json.loads(body)["query"]) == []
+    ask(world, body)
 
 
 @judged
@@ -170,3 +203,5 @@ def test_the_schema_is_a_judge(world):
     body = json.loads(queries("traffic", world.account, START, START + 60, 10000, "10.0.0.0/24"))
     assert SCHEMA.query_problems(body["query"].replace("mitigationSystem", "verdict"))
     assert SCHEMA.query_problems(body["query"].replace("$subnets: [string!]", "$subnets: uint64"))
+    body = json.loads(queries("detail", world.account, START, START + 60, 10000, "10.0.0.0/24"))
+    assert SCHEMA.query_problems(body["query"].replace("attackVector", "mitigationSystem"))

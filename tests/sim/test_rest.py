@@ -310,6 +310,17 @@ def test_over_http(sim):
     assert sim.tokens["valid"] not in json.dumps(sim.requests()) + json.dumps(sim.state())
 
 
+def test_the_control_api_begins_and_ends_attacks(sim):
+    made = sim.control("POST", "/attacks/by-hand", {"target": "198.51.100.7", "rate": 200e3, "floor": 0})
+    assert sim.control("POST", "/attacks/by-hand", {"rate": 0}) == made and len(made["id"]) == 32
+    with pytest.raises(RuntimeError, match="400"):
+        sim.control("POST", "/attacks/other", {"target": "nowhere", "rate": 1})
+    with pytest.raises(RuntimeError, match="404"):
+        sim.control("POST", "/attacks/other", {"rate": 1})
+    with pytest.raises(RuntimeError, match="400"):
+        sim.control("POST", "/analytics", {"later": 1})
+
+
 def test_the_control_api_changes_the_account(new_sim):
     sim = new_sim(hook="http://127.0.0.1:9/hook", hook_secret="s3")
     sim.prefix(FIVE[0], advertised=True, delay=0)

@@ -41,6 +41,15 @@ def test_nothing_is_seen_when_nothing_is_announced():
     assert seen(world, START, START + HOUR) == 0
 
 
+def test_analytics_can_be_later_than_always(world):
+    attack(world, 300e3)
+    now = START + 1200
+    whole = seen(world, START, START + 900, now)
+    world.late = 600.0
+    assert seen(world, START, START + 900, now) == seen(world, START, now - 600, now) < whole
+    assert seen(world, START, START + 900, now + 600) == whole
+
+
 def test_the_same_question_has_the_same_answer(world):
     attack(world, 300e3)
     wanted = ("ipSourceAddress",)

@@ -61,6 +61,65 @@ kit_row_t kit_config(int at, const char *json)
     return row;
 }
 
+/* ---- rows of the world ----------------------------------------------------------------------- */
+
+kit_row_t kit_prefix(int at, const char *id, const char *cidr, int advertised, int gone)
+{
+    cfmt_bgp_prefix_t b = { .id = id, .parent = "p", .approved = 1, .enabled = 1, .locked = 0,
+                            .bgp_control = 0, .auto_withdraw = -1, .advertised = advertised };
+    kit_row_t row = { "prefix_state", KIT_T(at), NULL };
+
+    ck_assert_int_eq(cfmt_cidr_parse(&b.cidr, NULL, cidr), APR_SUCCESS);
+    row.body = cfmt_prefix_encode(&b, gone, unit_pool);
+    return row;
+}
+
+kit_row_t kit_tunnel_read(int at, const char *id, const char *state, int gone)
+{
+    cfmt_tunnel_t t = { .id = id, .kind = CFMT_TUNNEL_GRE, .name = id, .checked = 1, .active = 1,
+                        .health = !strcmp(state, "up") };
+    kit_row_t row = { "tunnel_state", KIT_T(at), NULL };
+
+    row.body = cfmt_tunnel_encode(&t, state, gone, unit_pool);
+    return row;
+}
+
+kit_row_t kit_rule(int at, const char *id, const char *name, const char *cidr, int gone)
+{
+    cfmt_rule_t r = { .id = id, .name = name, .type = "threshold", .automatic = 0 };
+    kit_row_t row = { "rule_state", KIT_T(at), NULL };
+
+    r.prefixes = apr_array_make(unit_pool, 1, sizeof(cfmt_cidr_t));
+    ck_assert_int_eq(cfmt_cidr_parse(apr_array_push(r.prefixes), NULL, cidr), APR_SUCCESS);
+    row.body = cfmt_rule_encode(&r, gone, unit_pool);
+    return row;
+}
+
+kit_row_t kit_volumetric(int ts, const char *attack, const char *name, const char *target)
+{
+    kit_row_t row = { "delivery", KIT_T(ts), NULL };
+
+    row.body = apr_psprintf(
+        unit_pool,
+        "{\"alert_event\":\"ALERT_STATE_EVENT_START\",\"alert_type\":\"fbm_volumetric_attack\","
+        "\"data\":{\"attack_id\":\"%s\",%s%s%s\"rule_name\":\"%s\"},\"text\":\"t\",\"ts\":"
+        "%" APR_INT64_T_FMT "}",
+        attack, target ? "\"target_ip\":\"" : "", target ? target : "", target ? "\"," : "", name,
+        apr_time_sec(KIT_EPOCH) + ts);
+    return row;
+}
+
+kit_row_t kit_volumetric_end(int ts, const char *attack, const char *name)
+{
+    kit_row_t row = kit_volumetric(ts, attack, name, NULL);
+    char *state = strstr(row.body, "_START");
+
+    ck_assert(state != NULL);
+    row.body = apr_pstrcat(unit_pool, apr_pstrndup(unit_pool, row.body, state - row.body), "_END",
+                           state + 6, NULL);
+    return row;
+}
+
 /* ---- store ----------------------------------------------------------------------------------- */
 
 cfmt_store_t *kit_open(const char *name)
@@ -159,6 +218,23 @@ void kit_rebuild(cfmt_store_t *s, int limit)
     kit_project(s, limit);
 }
 
+void kit_go_on(cfmt_store_t *s, kit_row_t row)
+{
+    kit_append(s, &row, 1);
+    kit_project(s, 200);
+}
+
+void kit_prune(cfmt_store_t *s, apr_time_t t)
+{
+    const apr_interval_time_t day = apr_time_from_sec(86400);
+    cfmt_retention_t conf = { .journal = day };
+    int more;
+
+    do {
+        ck_assert_int_eq(cfmt_retention_step(s, &conf, t + day, &more, unit_pool), APR_SUCCESS);
+    } while (more);
+}
+
 /* ---- dumps ----------------------------------------------------------------------------------- */
 
 static void dump_query(apr_array_header_t *out, cfmt_store_t *s, const char *sql, int skip,
@@ -217,6 +293,18 @@ void kit_same(const char *got, const char *want, const char *what)
     }
     ck_assert_msg(got[i] == want[i], "%s:\n--- got\n%.700s\n--- want\n%.700s", what, got + line,
                   want + line);
+}
+
+void kit_check_rebuild(cfmt_store_t *s, const char *what)
+{
+    static const int limits[] = { 200, 1, 3 };
+    const char *want = kit_dump(s, 1, unit_pool);
+    int i;
+
+    for (i = 0; i < KIT_COUNT(limits); i++) {
+        kit_rebuild(s, limits[i]);
+        kit_same(kit_dump(s, 1, unit_pool), want, what);
+    }
 }
 
 void kit_oracle(cfmt_store_t *s)

@@ -34,6 +34,13 @@ kit_row_t kit_alert(kit_say_t say);
 kit_row_t kit_tunnel(int ts, const char *id, const char *state, const char *account);
 kit_row_t kit_close(int at, const char *ref);
 kit_row_t kit_config(int at, const char *json);
+/* States that were read: of BGP prefix id (advertised 1, 0, -1), a tunnel, a rule of one prefix. */
+kit_row_t kit_prefix(int at, const char *id, const char *cidr, int advertised, int gone);
+kit_row_t kit_tunnel_read(int at, const char *id, const char *state, int gone);
+kit_row_t kit_rule(int at, const char *id, const char *name, const char *cidr, int gone);
+/* A volumetric alert names a rule, its END too; target may be NULL. */
+kit_row_t kit_volumetric(int ts, const char *attack, const char *name, const char *target);
+kit_row_t kit_volumetric_end(int ts, const char *attack, const char *name);
 
 /* A fresh store in the scratch directory, opened for writing; commits do not wait for the disk. */
 cfmt_store_t *kit_open(const char *name);
@@ -45,6 +52,10 @@ void kit_wipe(cfmt_store_t *s);
 void kit_append(cfmt_store_t *s, const kit_row_t *rows, int n);
 /* Steps of at most limit rows up to the head, with a projector of its own; how many. */
 int kit_project(cfmt_store_t *s, int limit);
+/* A row, and a step. */
+void kit_go_on(cfmt_store_t *s, kit_row_t row);
+/* Removes the rows of the journal that arrived before t. */
+void kit_prune(cfmt_store_t *s, apr_time_t t);
 /* kit_project_reset and again to the head. */
 void kit_rebuild(cfmt_store_t *s, int limit);
 /*
@@ -53,6 +64,8 @@ void kit_rebuild(cfmt_store_t *s, int limit);
  */
 const char *kit_dump(cfmt_store_t *s, int ids, apr_pool_t *p);
 void kit_same(const char *got, const char *want, const char *what);
+/* A rebuild, in steps of any size, gives what is there. */
+void kit_check_rebuild(cfmt_store_t *s, const char *what);
 /*
  * Holds whatever the order was: state is that of the greatest ts, sums are right, shared ids are
  * one attack.

@@ -1,12 +1,13 @@
 /*
  * Attacks, pure: keys and ids, the canonical order, the fold with its episodes, bounded sets, joins
- * of pruned parts.
+ * of pruned parts, what traffic says.
  */
 #include <string.h>
 
 #include <apr_strings.h>
 
 #include "cfmt_policy.h"
+#include "kit.h"
 #include "unit.h"
 
 static cfmt_event_t event(cfmt_state_e state, apr_time_t ts)
@@ -346,6 +347,152 @@ START_TEST(test_join)
 }
 END_TEST
 
+/* ---- what traffic says ----------------------------------------------------------------------- */
+
+/* Of an attack that is known; state INFO: figures and nothing else. */
+static cfmt_event_t said(cfmt_state_e state, apr_time_t ts, double pps, const char *system)
+{
+    cfmt_event_t e = event(state, ts);
+
+    e.source = CFMT_SOURCE_TRAFFIC;
+    e.alert_type = NULL;
+    e.effect = CFMT_EFFECT_NONE;
+    e.attack_id = "a1";
+    e.pps = pps;
+    e.bps = pps < 0 ? -1 : 1000 - pps;
+    e.system = system;
+    return e;
+}
+
+/* Its own, of which no alert told: it has no name but the minute and where. */
+START_TEST(test_traffic_key)
+{
+    cfmt_attack_key_t a[2], b[2];
+    cfmt_event_t e = event(CFMT_STATE_START, apr_time_from_sec(120)), alert = e;
+
+    e.source = CFMT_SOURCE_TRAFFIC;
+    e.alert_type = NULL;
+    e.target = "192.0.2.0/24";
+    ck_assert(!cfmt_event_by_ref(&e));
+    ck_assert_int_eq(cfmt_attack_keys(a, &e, unit_pool), 1);
+    ck_assert_str_eq(a[0].value, "traffic|192.0.2.0/24||1970-01-01T00:02:00Z");
+    alert.alert_type = "fbm_volumetric_attack"; /* of the alert types the last: its id is kept */
+    ck_assert_int_eq(cfmt_attack_keys(b, &alert, unit_pool), 1);
+    ck_assert(cfmt_attack_key_compare(&b[0], &a[0]) < 0);
+    e = said(CFMT_STATE_START, 1, 5, "dosd");
+    ck_assert(cfmt_event_by_ref(&e));
+    ck_assert_int_eq(cfmt_attack_keys(a, &e, unit_pool), 0);
+    e.source = CFMT_SOURCE_TIMEOUT;
+    ck_assert(cfmt_event_by_ref(&e));
+}
+END_TEST
+
+/* Figures open nothing, end nothing and move nothing. */
+START_TEST(test_figures)
+{
+    cfmt_attack_t a;
+
+    cfmt_attack_init(&a, "a1", unit_pool);
+    step(&a, event(CFMT_STATE_START, 10));
+    step(&a, said(CFMT_STATE_INFO, 50, 7, "dosd"));
+    ck_assert(a.open && a.last_at == 10 && a.started_at == 10 && a.events == 1);
+    ck_assert(a.targets->nelts == 0 && a.alert_types->nelts == 1);
+    step(&a, event(CFMT_STATE_END, 30));
+    step(&a, said(CFMT_STATE_INFO, 60, 8, "flowtrackd"));
+    ck_assert(!a.open && a.ended_at == 30 && a.last_at == 30 && a.episodes == 1 && a.events == 2);
+    ck_assert(a.peak_pps > 7.9 && a.peak_pps_at == 60 && a.peak_bps > 992.9 && a.peak_bps_at == 50);
+    ck_assert_str_eq(a.peak_pps_by, "flowtrackd");
+    ck_assert_str_eq(a.peak_bps_by, "dosd");
+    step(&a, event(CFMT_STATE_START, 40)); /* older than figures, and a START for all that */
+    ck_assert(a.open && a.episodes == 2);
+}
+END_TEST
+
+/* The state alone, and no word about whose. */
+static void check_end(cfmt_event_t end, const char *by)
+{
+    cfmt_attack_t a;
+
+    cfmt_attack_init(&a, "a1", unit_pool);
+    step(&a, event(CFMT_STATE_START, 20));
+    step(&a, end); /* at an equal time it wins */
+    ck_assert(!a.open && a.ended_at == 20 && a.last_at == 20 && a.events == 2);
+    ck_assert_str_eq(a.ended_by, by);
+    ck_assert(a.peak_pps < 0 && a.peak_pps_by == NULL);
+    step(&a, said(CFMT_STATE_START, 21, 3, "dosd"));
+    ck_assert(a.open && a.episodes == 2 && a.episode_at == 21 && a.ended_at == 0);
+    ck_assert_ptr_eq(a.ended_by, NULL);
+}
+
+START_TEST(test_ends)
+{
+    cfmt_event_t end = said(CFMT_STATE_END, 20, -1, NULL);
+
+    check_end(end, "calm");
+    end.source = CFMT_SOURCE_TIMEOUT;
+    check_end(end, "timeout");
+    end.source = CFMT_SOURCE_OPERATOR;
+    check_end(end, "operator");
+    check_end(event(CFMT_STATE_END, 20), "end");
+}
+END_TEST
+
+/* Of equal peaks the first, then the smaller name, in any order and however it is pruned. */
+START_TEST(test_peaks)
+{
+    static const struct {
+        double pps;
+        apr_time_t ts;
+        const char *by;
+    } all[] = { { 5, 10, "flowtrackd" }, { 9, 30, "flowtrackd" }, { 9, 20, "flowtrackd" },
+                { 9, 20, "dosd" }, { 9, 40, "dosd" } };
+    unsigned seed = 5;
+    int round, i, k, n = (int)(sizeof(all) / sizeof(all[0])), order[5];
+
+    for (round = 0; round < 200; round++) {
+        cfmt_attack_t parts[2], sum;
+
+        cfmt_attack_init(&sum, "a1", unit_pool);
+        for (i = 0; i < 2; i++) {
+            cfmt_attack_init(&parts[i], "a1", unit_pool);
+            step(&parts[i], event(CFMT_STATE_START, 1));
+        }
+        for (i = 0; i < n; i++) {
+            k = (int)kit_random(&seed, (unsigned)i + 1);
+            order[i] = order[k];
+            order[k] = i;
+        }
+        for (i = 0; i < n; i++) {
+            k = order[i];
+            step(&parts[kit_random(&seed, 2)],
+                 said(CFMT_STATE_INFO, all[k].ts, all[k].pps, all[k].by));
+        }
+        cfmt_attack_join(&sum, &parts[round % 2], unit_pool);
+        cfmt_attack_join(&sum, &parts[!(round % 2)], unit_pool);
+        ck_assert(sum.peak_pps > 8.9 && sum.peak_pps < 9.1 && sum.peak_pps_at == 20);
+        ck_assert_str_eq(sum.peak_pps_by, "dosd");
+        ck_assert(sum.peak_bps > 994.9 && sum.peak_bps_at == 10);
+    }
+}
+END_TEST
+
+START_TEST(test_peak_of_an_alert)
+{
+    cfmt_attack_t a;
+    cfmt_event_t e = event(CFMT_STATE_START, 10);
+
+    e.pps = 9;
+    cfmt_attack_init(&a, "a1", unit_pool);
+    step(&a, e);
+    step(&a, said(CFMT_STATE_INFO, 20, 8, "dosd"));
+    ck_assert(a.peak_pps_at == 10 && a.peak_bps_at == 20);
+    ck_assert_str_eq(a.peak_pps_by, "alert");
+    ck_assert_str_eq(a.peak_bps_by, "dosd");
+    step(&a, said(CFMT_STATE_END, 30, -1, NULL));
+    ck_assert(a.peak_pps_at == 10);
+}
+END_TEST
+
 UNIT_SUITE_BEGIN(attack)
     UNIT_TEST(test_keys)
     UNIT_TEST(test_ids_differ)
@@ -359,4 +506,9 @@ UNIT_SUITE_BEGIN(attack)
     UNIT_TEST(test_targets_cut)
     UNIT_TEST(test_late)
     UNIT_TEST(test_join)
+    UNIT_TEST(test_traffic_key)
+    UNIT_TEST(test_figures)
+    UNIT_TEST(test_ends)
+    UNIT_TEST(test_peaks)
+    UNIT_TEST(test_peak_of_an_alert)
 UNIT_SUITE_END

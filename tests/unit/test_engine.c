@@ -59,7 +59,7 @@ static void deliver(int n)
     for (i = 0; i < n; i++) {
         cfmt_entry_t e = { .kind = "delivery", .at = clock_value, .origin = "o" };
 
-        e.body = apr_psprintf(unit_pool, BODY, i + 1);
+        e.body = apr_psprintf(unit_pool, BODY, (int)apr_time_sec(clock_value) - 3600 + i);
         e.len = strlen(e.body);
         ck_assert_int_eq(cfmt_journal_append(s, &e), APR_SUCCESS);
     }

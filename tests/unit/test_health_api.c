@@ -42,6 +42,8 @@ static void setup(void)
         w->upstream[i].skew = 1;
     }
     w->token_read_at = w->alerts_read_at = NOW - S(600);
+    w->traffic_read_at = NOW - S(30);
+    w->newest_row = NOW - S(330);
     strcpy(w->token_status, "active");
     w->jobs = 2;
     strcpy(w->job[0].name, "prefixes");
@@ -62,7 +64,7 @@ static void expect_only(const char *id, cfmt_health_e level)
     ck_assert_str_eq(reason(0)->id, id);
     ck_assert_int_eq(reason(0)->level, level);
     ck_assert_int_eq(verdict, level);
-    ck_assert(reason(0)->text[0] != '\0' && !strchr(reason(0)->text, '/'));
+    ck_assert(reason(0)->text[0] != '\0' && !strstr(reason(0)->text, " /")); /* no paths */
 }
 
 static void expect_ok(void)
@@ -334,6 +336,64 @@ START_TEST(tunnels_down)
 }
 END_TEST
 
+static void put_words(cfmt_health_words_t *w, int count, const char *text)
+{
+    w->count = count;
+    strcpy(w->text, text);
+}
+
+START_TEST(blind)
+{
+    put_words(&facts.world.blind, 2, "192.0.2.0/24 2001:db8::/32");
+    expect_only("blind", CFMT_HEALTH_DEGRADED);
+    expect_text("traffic to 192.0.2.0/24 2001:db8::/32 for");
+    ck_assert_ptr_null(strstr(reason(0)->text, "no traffic"));
+    facts.world.idle = 1;
+    expect_only("blind", CFMT_HEALTH_DEGRADED);
+    expect_text("the account shows no traffic at all");
+    facts.world.traffic_read_at = NOW - S(86400); /* the reason why it is so stands still */
+    expect_only("blind", CFMT_HEALTH_DEGRADED);
+    put_words(&facts.world.blind, 7, "a b c d e f g");
+    expect_only("blind", CFMT_HEALTH_DEGRADED);
+    expect_text("a b c d e and 2 more");
+    facts.world.traffic_read_at = NOW - S(4000); /* before the start: it may be read meanwhile */
+    facts.started_at = NOW - CFMT_HEALTH_FIRST + 1;
+    expect_ok();
+}
+END_TEST
+
+START_TEST(blind_none_though_idle)
+{
+    facts.world.idle = 1; /* idle=calm */
+    facts.world.newest_row = 0;
+    expect_ok();
+}
+END_TEST
+
+START_TEST(lagging)
+{
+    facts.world.behind = S(1021);
+    expect_only("lagging", CFMT_HEALTH_DEGRADED);
+    expect_text("newest row was 17m1s old");
+    facts.world.traffic_read_at = NOW - CFMT_HEALTH_STALE - 1; /* it is not read at all */
+    expect_ok();
+}
+END_TEST
+
+START_TEST(truncated)
+{
+    put_words(&facts.world.cut, 1, "10.0.0.0/8");
+    expect_only("truncated", CFMT_HEALTH_DEGRADED);
+    expect_text("minutes of 10.0.0.0/8 stay unknown");
+    facts.world.traffic_read_at = NOW - CFMT_HEALTH_STALE;
+    expect_only("truncated", CFMT_HEALTH_DEGRADED);
+    facts.world.traffic_read_at--;
+    expect_ok();
+    facts.world.traffic_read_at = 0;
+    expect_ok();
+}
+END_TEST
+
 /* Without a leader or a store everything grows old: that is one fault, and it is told. */
 START_TEST(world_without_a_leader)
 {
@@ -403,6 +463,10 @@ Suite *suite_health_api(void)
     tcase_add_test(tc, clock_wrong);
     tcase_add_test(tc, alerts_failing);
     tcase_add_test(tc, tunnels_down);
+    tcase_add_test(tc, blind);
+    tcase_add_test(tc, blind_none_though_idle);
+    tcase_add_test(tc, lagging);
+    tcase_add_test(tc, truncated);
     tcase_add_test(tc, world_without_a_leader);
     tcase_add_test(tc, demonstration);
     return s;

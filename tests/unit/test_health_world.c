@@ -99,6 +99,10 @@ static void fill(cfmt_store_t *s)
     sense(s, "policies",
           "{\"policies\":\"3\",\"destinations\":\"2\",\"unsent\":\"fbm_dosd_attack\","
           "\"failing\":\"<a> \\\\ \\\"b\\\"\",\"last_failure\":\"2023-11-14T22:13:00Z\"}");
+    sense(s, "traffic",
+          "{\"targets\":\"2\",\"watermark\":\"1699999090000000\",\"idle\":\"0\",\"cut\":\"3\","
+          "\"cut_prefixes\":\"10.0.0.0/8 2001:db8::/32\",\"behind\":\"900000000\"}");
+    sense(s, "blind", "{\"10.0.0.0/8\":\"1699999000000000\",\"told\":\"1699999000000000\"}");
     kit_sql(s, "INSERT INTO job(name, due_at, last_at, fails, last_result, ok_at) VALUES"
                "('prefixes', 1700000060000000, 1, 2, 'net: of /etc/secret', 1699999940000000),"
                "('retention', 1, 1, 9, 'x', NULL), ('rules', 0, 1, 0, 'ok', NULL)");
@@ -125,6 +129,10 @@ START_TEST(world_read)
     ck_assert_int_eq(w->unmatched.count, 2);
     ck_assert_str_eq(w->unmatched.text, "203.0.113.0/24 2001:db8::/32");
     ck_assert_int_eq(w->last_failure, NOW - S(20));
+    ck_assert(w->traffic_read_at == NOW - S(10) && w->newest_row == NOW - S(910));
+    ck_assert(w->behind == S(900) && !w->idle && w->cut.count == 2 && w->blind.count == 1);
+    ck_assert_str_eq(w->cut.text, "10.0.0.0/8 2001:db8::/32");
+    ck_assert_str_eq(w->blind.text, "10.0.0.0/8");
     ck_assert_int_eq(w->jobs, 2); /* housekeeping is not of Cloudflare */
     ck_assert_int_eq(w->job[0].fails, 2);
     ck_assert_str_eq(w->job[1].name, "rules");
@@ -188,7 +196,11 @@ static const char json[] =
     "\"names\":[\"203.0.113.0/24\",\"2001:db8::/32\"]},"
     "\"read_at\":\"2023-11-14T22:13:00Z\",\"read_age_s\":20.000},"
     "\"tunnels\":{\"known\":1,\"up\":0,\"degraded\":0,\"down\":1,\"unknown\":0,"
-    "\"read_at\":null,\"read_age_s\":null}";
+    "\"read_at\":null,\"read_age_s\":null},"
+    "\"traffic\":{\"newest_at\":\"2023-11-14T21:58:10Z\",\"newest_age_s\":900.000,\"idle\":false,"
+    "\"blind\":{\"count\":1,\"names\":[\"10.0.0.0/8\"]},"
+    "\"truncated\":{\"count\":2,\"names\":[\"10.0.0.0/8\",\"2001:db8::/32\"]},"
+    "\"read_at\":\"2023-11-14T22:13:10Z\",\"read_age_s\":10.000}";
 
 START_TEST(json_of_the_world)
 {
@@ -201,7 +213,8 @@ START_TEST(json_of_the_world)
     ck_assert_ptr_nonnull(strstr(cfmt_health_world_json(&facts, unit_pool), "\"retry_at\":null"));
     facts.api_wanted = 0;
     ck_assert_str_eq(cfmt_health_world_json(&facts, unit_pool),
-                     "\"api\":{\"configured\":false},\"prefixes\":null,\"tunnels\":null");
+                     "\"api\":{\"configured\":false},\"prefixes\":null,\"tunnels\":null,"
+                     "\"traffic\":null");
 }
 END_TEST
 
@@ -215,7 +228,7 @@ START_TEST(json_of_nothing)
                                        "\"alerts\":null,\"jobs\":{}},\"prefixes\":{\"known\":0"));
     facts.rows_at = 0;
     text = cfmt_health_world_json(&facts, unit_pool);
-    ck_assert_ptr_nonnull(strstr(text, "\"prefixes\":null,\"tunnels\":null"));
+    ck_assert_ptr_nonnull(strstr(text, "\"prefixes\":null,\"tunnels\":null,\"traffic\":null"));
 }
 END_TEST
 

@@ -17,111 +17,125 @@ static const char config[] = KIT_CONFIG;
 
 /* ---- sets of events -------------------------------------------------------------------------- */
 
+/* A row to be: an alert, unless it closes an attack or says the state of a tunnel. */
+typedef struct line_t {
+    kit_say_t say;
+    const char *close, *tunnel, *state;
+} line_t;
+
+#define MOST 6
+
+typedef struct named_t {
+    const char *name, *attacks; /* "state episodes events" of each, by started_at */
+    line_t lines[MOST];
+} named_t;
+
+#define IP "203.0.113.200"
+#define IP6 "2001:db8::7"
+#define START(at, ...) { .say = { .ts = at, __VA_ARGS__ } }
+#define END(at, ...) { .say = { .end = 1, .ts = at, __VA_ARGS__ } }
+#define CLOSE(at, id) { .say = { .ts = at }, .close = id }
+#define TUNNEL(at, id, is, of) { .say = { .ts = at, .account = of }, .tunnel = id, .state = is }
+
+static const named_t named[] = {
+    { "missing ids", "ended 1 3,open 1 1,",
+      { START(10, .attack = "A", .target = IP, .vector = "UDP", .account = OURS, .pps = 5),
+        START(11, .attack = "A", .correlation = "C", .target = IP, .vector = "UDP",
+              .account = OURS, .pps = 9),
+        END(20, .correlation = "C", .account = OURS),
+        START(15, .attack = "B", .target = IP6, .vector = "SYN", .pps = 7) } },
+    { "equal ts", "ended 1 3,",
+      { START(10, .attack = "A", .target = IP, .vector = "UDP", .pps = 5),
+        END(10, .attack = "A"),
+        START(10, .attack = "A", .target = IP6, .vector = "SYN", .pps = 7) } },
+    { "two policies", "ended 1 4,",
+      { START(10, .attack = "A", .correlation = "C", .target = IP, .vector = "UDP",
+              .policy = "p1", .pps = 5),
+        START(10, .attack = "B", .correlation = "C", .target = IP, .vector = "UDP",
+              .policy = "p2", .type = "dos_attack_l4", .pps = 6),
+        END(20, .attack = "A", .correlation = "C", .target = IP, .vector = "UDP", .policy = "p1"),
+        END(20, .attack = "B", .correlation = "C", .target = IP, .vector = "UDP", .policy = "p2",
+            .type = "dos_attack_l4") } },
+    { "START-END-START", "open 2 3,",
+      { START(10, .attack = "A", .target = IP, .vector = "UDP", .pps = 5),
+        END(20, .attack = "A"),
+        START(30, .attack = "A", .target = IP, .vector = "UDP", .pps = 7) } },
+    { "END before START", "open 2 2,",
+      { END(10, .attack = "A", .target = IP),
+        START(20, .attack = "A", .target = IP, .pps = 1) } },
+    { "overlapping", "ended 1 2,ended 1 2,",
+      { START(10, .attack = "A", .target = IP, .pps = 1),
+        START(15, .attack = "B", .target = IP, .pps = 2),
+        END(20, .attack = "A", .target = IP),
+        END(25, .attack = "B", .target = IP) } },
+    { "late link", "open 2 5,",
+      { START(10, .correlation = "X", .target = IP, .pps = 1),
+        START(15, .attack = "B", .target = IP6, .pps = 2),
+        END(20, .correlation = "X"),
+        START(12, .attack = "B", .correlation = "X", .target = IP, .pps = 3),
+        START(30, .attack = "A", .correlation = "X", .target = IP, .pps = 3) } },
+    { "tuples", "open 1 2,open 1 1,open 1 1,open 1 1,",
+      { START(10, .target = IP, .vector = "UDP", .pps = 1),
+        START(11, .target = IP, .vector = "UDP", .pps = 2),
+        START(12, .target = IP, .vector = "SYN", .pps = 3),
+        START(500, .target = IP, .vector = "UDP", .pps = 4),
+        START(13, .attack = "A", .target = IP, .vector = "UDP", .pps = 5) } },
+    { "operator close", "ended 2 4,",
+      { START(10, .attack = "A", .target = IP, .vector = "UDP", .pps = 1),
+        CLOSE(20, "A"),
+        CLOSE(25, "X"),
+        CLOSE(26, "nothing"),
+        START(24, .attack = "A", .correlation = "X", .target = IP, .vector = "UDP", .pps = 1) } },
+    { "ambiguous close", "ended 1 2,open 1 1,open 1 1,",
+      { START(10, .attack = "Q", .target = IP, .account = OURS, .pps = 1),
+        START(11, .attack = "B", .correlation = "Q", .target = IP, .account = OURS, .pps = 1),
+        CLOSE(20, "Q"),
+        START(12, .attack = "Q", .target = IP, .account = "foreign", .pps = 1) } },
+    { "accounts", "ended 1 2,open 1 1,",
+      { START(10, .attack = "A", .target = IP, .account = OURS, .pps = 1),
+        START(11, .attack = "A", .target = IP, .account = "foreign", .pps = 1),
+        END(12, .attack = "A", .target = IP, .pps = 1) } },
+    { "entities", NULL,
+      { TUNNEL(10, "t1", "down", NULL),
+        TUNNEL(20, "t1", "healthy", OURS),
+        TUNNEL(20, "t1", "degraded", NULL),
+        TUNNEL(30, "t1", "down", "foreign"),
+        TUNNEL(15, "t2", "down", NULL) } },
+    { "six", "ended 2 6,",
+      { START(10, .attack = "A", .target = IP, .pps = 1),
+        START(10, .attack = "B", .correlation = "X", .target = IP6, .pps = 2),
+        END(12, .attack = "B"),
+        CLOSE(11, "X"),
+        START(13, .attack = "A", .correlation = "X", .pps = 3),
+        END(13, .attack = "0", .correlation = "X", .pps = 3) } },
+};
+
 typedef struct set_t {
-    const char *name;
+    const char *name, *attacks;
     int n;
-    kit_row_t rows[6];
-    const char *attacks; /* "state episodes events" of each, by started_at */
+    kit_row_t rows[MOST];
 } set_t;
 
-static set_t make_set(int i)
+static kit_row_t row_of(const line_t *line)
 {
-    const char *ip = "203.0.113.200", *ip6 = "2001:db8::7";
-    const set_t sets[] = {
-        { "missing ids",
-          4,
-          { kit_alert((kit_say_t){ 0, 10, "A", NULL, ip, "UDP", OURS, NULL, NULL, NULL, 5 }),
-            kit_alert((kit_say_t){ 0, 11, "A", "C", ip, "UDP", OURS, NULL, NULL, NULL, 9 }),
-            kit_alert((kit_say_t){ 1, 20, NULL, "C", NULL, NULL, OURS, NULL, NULL, NULL, 0 }),
-            kit_alert((kit_say_t){ 0, 15, "B", NULL, ip6, "SYN", NULL, NULL, NULL, NULL, 7 }) },
-          "ended 1 3,open 1 1," },
-        { "equal ts",
-          3,
-          { kit_alert((kit_say_t){ 0, 10, "A", NULL, ip, "UDP", NULL, NULL, NULL, NULL, 5 }),
-            kit_alert((kit_say_t){ 1, 10, "A", NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }),
-            kit_alert((kit_say_t){ 0, 10, "A", NULL, ip6, "SYN", NULL, NULL, NULL, NULL, 7 }) },
-          "ended 1 3," },
-        { "two policies",
-          4,
-          { kit_alert((kit_say_t){ 0, 10, "A", "C", ip, "UDP", NULL, "p1", NULL, NULL, 5 }),
-            kit_alert(
-                (kit_say_t){ 0, 10, "B", "C", ip, "UDP", NULL, "p2", "dos_attack_l4", NULL, 6 }),
-            kit_alert((kit_say_t){ 1, 20, "A", "C", ip, "UDP", NULL, "p1", NULL, NULL, 0 }),
-            kit_alert(
-                (kit_say_t){ 1, 20, "B", "C", ip, "UDP", NULL, "p2", "dos_attack_l4", NULL, 0 }) },
-          "ended 1 4," },
-        { "START-END-START",
-          3,
-          { kit_alert((kit_say_t){ 0, 10, "A", NULL, ip, "UDP", NULL, NULL, NULL, NULL, 5 }),
-            kit_alert((kit_say_t){ 1, 20, "A", NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }),
-            kit_alert((kit_say_t){ 0, 30, "A", NULL, ip, "UDP", NULL, NULL, NULL, NULL, 7 }) },
-          "open 2 3," },
-        { "END before START",
-          2,
-          { kit_alert((kit_say_t){ 1, 10, "A", NULL, ip, NULL, NULL, NULL, NULL, NULL, 0 }),
-            kit_alert((kit_say_t){ 0, 20, "A", NULL, ip, NULL, NULL, NULL, NULL, NULL, 1 }) },
-          "open 2 2," },
-        { "overlapping",
-          4,
-          { kit_alert((kit_say_t){ 0, 10, "A", NULL, ip, NULL, NULL, NULL, NULL, NULL, 1 }),
-            kit_alert((kit_say_t){ 0, 15, "B", NULL, ip, NULL, NULL, NULL, NULL, NULL, 2 }),
-            kit_alert((kit_say_t){ 1, 20, "A", NULL, ip, NULL, NULL, NULL, NULL, NULL, 0 }),
-            kit_alert((kit_say_t){ 1, 25, "B", NULL, ip, NULL, NULL, NULL, NULL, NULL, 0 }) },
-          "ended 1 2,ended 1 2," },
-        { "late link",
-          5,
-          { kit_alert((kit_say_t){ 0, 10, NULL, "X", ip, NULL, NULL, NULL, NULL, NULL, 1 }),
-            kit_alert((kit_say_t){ 0, 15, "B", NULL, ip6, NULL, NULL, NULL, NULL, NULL, 2 }),
-            kit_alert((kit_say_t){ 1, 20, NULL, "X", NULL, NULL, NULL, NULL, NULL, NULL, 0 }),
-            kit_alert((kit_say_t){ 0, 12, "B", "X", ip, NULL, NULL, NULL, NULL, NULL, 3 }),
-            kit_alert((kit_say_t){ 0, 30, "A", "X", ip, NULL, NULL, NULL, NULL, NULL, 3 }) },
-          "open 2 5," },
-        { "tuples",
-          5,
-          { kit_alert((kit_say_t){ 0, 10, NULL, NULL, ip, "UDP", NULL, NULL, NULL, NULL, 1 }),
-            kit_alert((kit_say_t){ 0, 11, NULL, NULL, ip, "UDP", NULL, NULL, NULL, NULL, 2 }),
-            kit_alert((kit_say_t){ 0, 12, NULL, NULL, ip, "SYN", NULL, NULL, NULL, NULL, 3 }),
-            kit_alert((kit_say_t){ 0, 500, NULL, NULL, ip, "UDP", NULL, NULL, NULL, NULL, 4 }),
-            kit_alert((kit_say_t){ 0, 13, "A", NULL, ip, "UDP", NULL, NULL, NULL, NULL, 5 }) },
-          "open 1 2,open 1 1,open 1 1,open 1 1," },
-        { "operator close",
-          5,
-          { kit_alert((kit_say_t){ 0, 10, "A", NULL, ip, "UDP", NULL, NULL, NULL, NULL, 1 }),
-            kit_close(20, "A"), kit_close(25, "X"), kit_close(26, "nothing"),
-            kit_alert((kit_say_t){ 0, 24, "A", "X", ip, "UDP", NULL, NULL, NULL, NULL, 1 }) },
-          "ended 2 4," },
-        { "ambiguous close",
-          4,
-          { kit_alert((kit_say_t){ 0, 10, "Q", NULL, ip, NULL, OURS, NULL, NULL, NULL, 1 }),
-            kit_alert((kit_say_t){ 0, 11, "B", "Q", ip, NULL, OURS, NULL, NULL, NULL, 1 }),
-            kit_close(20, "Q"),
-            kit_alert((kit_say_t){ 0, 12, "Q", NULL, ip, NULL, "foreign", NULL, NULL, NULL, 1 }) },
-          "ended 1 2,open 1 1,open 1 1," },
-        { "accounts",
-          3,
-          { kit_alert((kit_say_t){ 0, 10, "A", NULL, ip, NULL, OURS, NULL, NULL, NULL, 1 }),
-            kit_alert((kit_say_t){ 0, 11, "A", NULL, ip, NULL, "foreign", NULL, NULL, NULL, 1 }),
-            kit_alert((kit_say_t){ 1, 12, "A", NULL, ip, NULL, NULL, NULL, NULL, NULL, 1 }) },
-          "ended 1 2,open 1 1," },
-        { "entities",
-          5,
-          { kit_tunnel(10, "t1", "down", NULL), kit_tunnel(20, "t1", "healthy", OURS),
-            kit_tunnel(20, "t1", "degraded", NULL), kit_tunnel(30, "t1", "down", "foreign"),
-            kit_tunnel(15, "t2", "down", NULL) },
-          NULL },
-        { "six",
-          6,
-          { kit_alert((kit_say_t){ 0, 10, "A", NULL, ip, NULL, NULL, NULL, NULL, NULL, 1 }),
-            kit_alert((kit_say_t){ 0, 10, "B", "X", ip6, NULL, NULL, NULL, NULL, NULL, 2 }),
-            kit_alert((kit_say_t){ 1, 12, "B", NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }),
-            kit_close(11, "X"),
-            kit_alert((kit_say_t){ 0, 13, "A", "X", NULL, NULL, NULL, NULL, NULL, NULL, 3 }),
-            kit_alert((kit_say_t){ 1, 13, "0", "X", NULL, NULL, NULL, NULL, NULL, NULL, 3 }) },
-          "ended 2 6," },
-    };
-    set_t none = { .name = NULL };
+    const kit_say_t *say = &line->say;
 
-    return i < KIT_COUNT(sets) ? sets[i] : none;
+    if (line->close) {
+        return kit_close(say->ts, line->close);
+    }
+    return line->tunnel ? kit_tunnel(say->ts, line->tunnel, line->state, say->account)
+                        : kit_alert(*say);
+}
+
+static set_t make_set(const named_t *from)
+{
+    set_t set = { .name = from->name, .attacks = from->attacks };
+
+    while (set.n < MOST && from->lines[set.n].say.ts) { /* each line has a time */
+        set.rows[set.n] = row_of(&from->lines[set.n]);
+        set.n++;
+    }
+    return set;
 }
 
 static const char attacks_sql[] =
@@ -166,9 +180,9 @@ static void all_orders(cfmt_store_t *s, set_t set)
 {
     static const int limits[] = { 200, 1, 2, 7 };
     const char *want = NULL;
-    int c[6] = { 0 }, round = 0;
+    int c[MOST] = { 0 }, round = 0;
     apr_pool_t *p;
-    kit_row_t twice[14];
+    kit_row_t twice[2 * MOST + 1];
 
     apr_pool_create(&p, unit_pool);
     do {
@@ -193,11 +207,10 @@ static void all_orders(cfmt_store_t *s, set_t set)
 START_TEST(test_orders)
 {
     cfmt_store_t *s = kit_open("cfmt.db");
-    set_t set;
     int i;
 
-    for (i = 0; (set = make_set(i)).name; i++) {
-        all_orders(s, set);
+    for (i = 0; i < KIT_COUNT(named); i++) {
+        all_orders(s, make_set(&named[i]));
     }
     ck_assert_int_ge(i, 13);
 }

@@ -53,12 +53,6 @@ static kit_row_t row_of(const cfmt_evidence_t *e, int at)
     return (kit_row_t){ "evidence", M(at), cfmt_evidence_encode(e, unit_pool) };
 }
 
-static void go_on(cfmt_store_t *s, kit_row_t row)
-{
-    kit_append(s, &row, 1);
-    kit_project(s, 200);
-}
-
 /* "from to verdict reason pps, ..." of the loaded spans. */
 static const char *spans(cfmt_store_t *s, const char *prefix)
 {
@@ -78,18 +72,6 @@ static const char *spans(cfmt_store_t *s, const char *prefix)
     return apr_array_pstrcat(unit_pool, out, ',');
 }
 
-static void check_rebuild(cfmt_store_t *s, const char *what)
-{
-    static const int limits[] = { 200, 1, 3 };
-    const char *want = kit_dump(s, 1, unit_pool);
-    int i;
-
-    for (i = 0; i < KIT_COUNT(limits); i++) {
-        kit_rebuild(s, limits[i]);
-        kit_same(kit_dump(s, 1, unit_pool), want, what);
-    }
-}
-
 /* ---- judging --------------------------------------------------------------------------------- */
 
 START_TEST(complete_and_incomplete)
@@ -104,15 +86,15 @@ START_TEST(complete_and_incomplete)
     dropped(e, 6, 1999);  /* incomplete: nothing */
     dropped(e, 7, 2000);  /* incomplete, but attack */
     of(e, B);
-    go_on(s, row_of(e, 10));
+    kit_go_on(s, row_of(e, 10));
     ck_assert_str_eq(spans(s, A), "0 1 calm below 0,1 2 attack pps 2000,2 3 calm below 0,"
                                   "3 4 between pps 1000,4 6 calm below 999,7 8 attack pps 2000");
     ck_assert_str_eq(spans(s, B), "0 6 calm below 0");
     e = answer(6, 8, 8);
     of(e, A); /* read again, complete: what was seen stays */
-    go_on(s, row_of(e, 13));
+    kit_go_on(s, row_of(e, 13));
     ck_assert_ptr_nonnull(strstr(spans(s, A), "4 7 calm below 999,7 8 attack pps 2000"));
-    check_rebuild(s, "complete and incomplete");
+    kit_check_rebuild(s, "complete and incomplete");
 }
 END_TEST
 
@@ -148,8 +130,8 @@ START_TEST(an_idle_account)
     e->idle = 1;
     of(e, A);
     of(e, B);
-    go_on(s, kit_config(0, "{\"Prefix " A "\":\"idle=calm\"}"));
-    go_on(s, row_of(e, 10));
+    kit_go_on(s, kit_config(0, "{\"Prefix " A "\":\"idle=calm\"}"));
+    kit_go_on(s, row_of(e, 10));
     ck_assert_str_eq(spans(s, A), "0 5 calm idle 0");
     ck_assert_str_eq(spans(s, B), "");
 }
@@ -160,11 +142,11 @@ START_TEST(rows_that_do_not_count)
     cfmt_store_t *s = kit_open("cfmt.db");
     cfmt_evidence_t *e = answer(0, 2880, 2880);
 
-    go_on(s, (kit_row_t){ "evidence", M(0), "{\"from\":1}" });
-    go_on(s, row_of(answer(0, 9, 9), 9)); /* of no prefix */
+    kit_go_on(s, (kit_row_t){ "evidence", M(0), "{\"from\":1}" });
+    kit_go_on(s, row_of(answer(0, 9, 9), 9)); /* of no prefix */
     of(e, A);
     dropped(e, 2000, 9999); /* tomorrow's: a clock was wrong */
-    go_on(s, row_of(e, 20));
+    kit_go_on(s, row_of(e, 20));
     ck_assert_str_eq(spans(s, A), "0 1460 calm below 0");
     ck_assert_int_eq(kit_int(s, "SELECT value FROM meta WHERE name = 'cursor'"), 3);
 }
@@ -266,7 +248,7 @@ START_TEST(a_day_of_1000_prefixes)
     ck_assert_int_eq(steps, 6); /* 1,039 runs; the alert is in the last one */
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM event"), 1);
     ck_assert_int_eq(kit_int(s, "SELECT value FROM meta WHERE name = 'evidence_part'"), 0);
-    check_rebuild(s, "a long row");
+    kit_check_rebuild(s, "a long row");
 }
 END_TEST
 
@@ -345,7 +327,7 @@ START_TEST(evidence_goes_by_age)
     cfmt_store_t *s = kit_open("cfmt.db");
 
     fill(s, 20);
-    check_rebuild(s, "before");
+    kit_check_rebuild(s, "before");
     ck_assert_int_eq(first_minute(s), -120);
     retain(s, 0, 0, M(0) + 900 * DAY);
     ck_assert_int_eq(evidence_rows(s), 120);
@@ -356,15 +338,15 @@ START_TEST(evidence_goes_by_age)
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM journal WHERE kind = 'delivery'"), 120);
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM evidence_minute WHERE at < "
                                 "(SELECT value FROM meta WHERE name = 'evidence_from')"), 0);
-    check_rebuild(s, "evidence has gone");
+    kit_check_rebuild(s, "evidence has gone");
     ck_assert_int_eq(retain(s, 400, 10, M(0) + 20 * DAY + HOUR), 1);
     retain(s, 400, 30, M(0) + 20 * DAY + HOUR); /* what is gone stays gone */
     ck_assert_int_eq(first_minute(s), 10 * 1440);
-    check_rebuild(s, "a longer retention");
+    kit_check_rebuild(s, "a longer retention");
     retain(s, 15, 10, M(0) + 29 * DAY); /* the front of the journal, too */
     ck_assert_int_eq(first_minute(s), 19 * 1440);
     ck_assert_str_eq(kit_text(s, "SELECT kind FROM journal ORDER BY id LIMIT 1"), "snapshot");
-    check_rebuild(s, "front and middle");
+    kit_check_rebuild(s, "front and middle");
 }
 END_TEST
 
@@ -406,15 +388,15 @@ START_TEST(a_short_journal)
                      M(14 * 1440));
     ck_assert_int_lt(kit_int(s, "SELECT min(at) FROM journal WHERE kind = 'evidence'"),
                      M(14 * 1440 + 240));
-    check_rebuild(s, "a short journal");
+    kit_check_rebuild(s, "a short journal");
     retain(s, 1, 1, now); /* two days at least: minutes are asked for again for one */
     ck_assert_int_eq(first_minute(s), 18 * 1440);
-    check_rebuild(s, "the shortest");
+    kit_check_rebuild(s, "the shortest");
     retain(s, 1, 0, now + 30 * DAY);
     ck_assert_int_eq(evidence_rows(s), 0);
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM evidence"), 0);
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM journal"), 1);
-    check_rebuild(s, "nothing");
+    kit_check_rebuild(s, "nothing");
 }
 END_TEST
 
@@ -450,7 +432,7 @@ START_TEST(a_clock_that_was_ahead)
     retain(s, 0, 30, M(0) + 4000 * DAY);
     retain(s, 0, 30, M(0) + 2 * DAY);
     of(e, A);
-    go_on(s, row_of(e, 10));
+    kit_go_on(s, row_of(e, 10));
     ck_assert_str_eq(spans(s, A), "0 5 calm below 0");
 }
 END_TEST

@@ -36,18 +36,6 @@ static void prune(cfmt_store_t *s, apr_time_t t)
     retain(s, DAY, 0, t + DAY);
 }
 
-static void check_rebuild(cfmt_store_t *s, const char *what)
-{
-    static const int limits[] = { 200, 1, 3 };
-    const char *want = kit_dump(s, 1, unit_pool);
-    int i;
-
-    for (i = 0; i < COUNT(limits); i++) {
-        kit_rebuild(s, limits[i]);
-        kit_same(kit_dump(s, 1, unit_pool), want, what);
-    }
-}
-
 /* ---- rejected -------------------------------------------------------------------------------- */
 
 START_TEST(test_rejected)
@@ -110,7 +98,7 @@ START_TEST(test_only_projected)
                      1); /* a snapshot alone is left in peace */
     ck_assert_int_eq(cfmt_journal_head(s, &head), APR_SUCCESS);
     ck_assert_int_eq(head, 6);
-    check_rebuild(s, "nothing but a snapshot");
+    kit_check_rebuild(s, "nothing but a snapshot");
     ck_assert_int_eq(kit_int(s, "SELECT value FROM meta WHERE name = 'last_delivery_at'"),
                      KIT_T(5));
 }
@@ -150,19 +138,19 @@ START_TEST(test_what_stays)
     base = kit_text(s, "SELECT group_concat(base IS NOT NULL, '') FROM (SELECT base FROM attack "
                        "ORDER BY started_at)");
     ck_assert_str_eq(base, "110");
-    check_rebuild(s, "first prune");
+    kit_check_rebuild(s, "first prune");
     kit_append(s, more, COUNT(more));
     kit_project(s, 200);
     ck_assert_str_eq(kit_text(s, "SELECT state || ' ' || events FROM attack WHERE number ="
                                  " (SELECT attack FROM attack_key WHERE value = 'X')"), "ended 2");
     ck_assert_int_eq(kit_int(s, "SELECT ours FROM attack ORDER BY started_at LIMIT 1"), 1);
-    check_rebuild(s, "after more events");
+    kit_check_rebuild(s, "after more events");
     prune(s, KIT_T(8));
-    check_rebuild(s, "second prune");
+    kit_check_rebuild(s, "second prune");
     prune(s, KIT_T(1000));
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM attack"), 0);
     ck_assert_str_eq(kit_text(s, "SELECT id || state FROM entity"), "t1down");
-    check_rebuild(s, "all pruned");
+    kit_check_rebuild(s, "all pruned");
 }
 END_TEST
 
@@ -211,17 +199,17 @@ START_TEST(test_keys)
     ck_assert_str_eq(keys_of(s, id), "A B/X Y");
     ck_assert_str_ne(number_of_y(s), number); /* merged into the one with the smallest key */
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM attack"), 2);
-    check_rebuild(s, "merged");
+    kit_check_rebuild(s, "merged");
     prune(s, KIT_T(5));
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM event"), 1);
     ck_assert_str_eq(keys_of(s, id), "A B/X Y");
     ck_assert_str_eq(keys_of(s, "C"), "C/");
-    check_rebuild(s, "merged and pruned");
+    kit_check_rebuild(s, "merged and pruned");
     ck_assert_str_eq(keys_of(s, id), "A B/X Y");
     add_row(s, kit_alert((kit_say_t){ .ts = 6, .attack = "B", .end = 1 }));
     prune(s, KIT_T(1000));
     ck_assert_str_eq(kit_text(s, "SELECT group_concat(value) FROM attack_key"), "C");
-    check_rebuild(s, "one gone");
+    kit_check_rebuild(s, "one gone");
 }
 END_TEST
 
@@ -239,11 +227,11 @@ START_TEST(test_repeats)
     kit_project(s, 3);
     prune(s, KIT_T(5));
     ck_assert_int_eq(kit_int(s, "SELECT events FROM attack WHERE base IS NOT NULL"), 1);
-    check_rebuild(s, "repeats stay");
+    kit_check_rebuild(s, "repeats stay");
     prune(s, KIT_T(30));
-    check_rebuild(s, "one repeat is pruned");
+    kit_check_rebuild(s, "one repeat is pruned");
     prune(s, KIT_T(31));
-    check_rebuild(s, "all are");
+    kit_check_rebuild(s, "all are");
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM event_repeat"), 0);
     ck_assert_int_eq(kit_int(s, "SELECT events FROM attack"), 1);
 }
@@ -274,7 +262,7 @@ START_TEST(test_inversion)
         prune(s, KIT_T(100 + i));
         ck_assert_str_eq(kit_text(s, "SELECT state || ' ' || events FROM attack"), "ended 4");
         ck_assert_str_eq(kit_text(s, "SELECT state || ' ' || events FROM entity"), "down 2");
-        check_rebuild(s, apr_psprintf(unit_pool, "pruned to %d", i));
+        kit_check_rebuild(s, apr_psprintf(unit_pool, "pruned to %d", i));
     }
 }
 END_TEST
@@ -305,7 +293,7 @@ START_TEST(test_config)
             s,
             "SELECT group_concat(ours || prefixes) FROM (SELECT * FROM attack ORDER BY last_at)"),
         "1[\"203.0.113.0/24\"],0[\"203.0.113.0/24\"]");
-    check_rebuild(s, "config");
+    kit_check_rebuild(s, "config");
 }
 END_TEST
 
@@ -369,7 +357,7 @@ START_TEST(test_random)
             kit_append(s, rows + round * 10, 10);
             kit_project(s, 1 + (int)kit_random(&r, 12));
             prune(s, KIT_T(t - 5 - (int)kit_random(&r, 10)));
-            check_rebuild(s, apr_psprintf(unit_pool, "seed %u round %d", seed, round));
+            kit_check_rebuild(s, apr_psprintf(unit_pool, "seed %u round %d", seed, round));
         }
     }
 }
@@ -400,7 +388,7 @@ START_TEST(test_bounded)
         ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM journal WHERE kind = 'snapshot'"), 1);
         ck_assert_int_eq(kit_int(s, "SELECT events FROM attack"), 1000);
     }
-    check_rebuild(s, "in the middle");
+    kit_check_rebuild(s, "in the middle");
     prune(s, KIT_T(2000));
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM journal"), 1);
     ck_assert_int_eq(kit_int(s, "SELECT events FROM attack"), 1000); /* open: it stays */
@@ -450,7 +438,7 @@ START_TEST(test_failed)
     ck_assert_int_gt(i, 6);
     ck_assert_int_eq(rv, APR_SUCCESS);
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM journal"), 2);
-    check_rebuild(s, "in the end");
+    kit_check_rebuild(s, "in the end");
 }
 END_TEST
 

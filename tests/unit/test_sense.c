@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <apr_strings.h>
 
 #include "cfmt_engine.h"
 #include "kit.h"
+#include "loopback.h"
 #include "unit.h"
 
 #define S(n) apr_time_from_sec(n)
@@ -30,25 +30,22 @@ typedef struct route_t {
     const char *status, *body;
 } route_t;
 
-static struct {
-    int fd, port, hang; /* hang: connections get no answer */
-    int talk;           /* the connection being answered */
-    pthread_t thread;
-    pthread_mutex_t lock;
-    route_t routes[200];
-    int count;
-} server;
+static loopback_t server;
+static int hang; /* atomic: connections get no answer */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of routes */
+static route_t routes[200];
+static int count;
 
 static void route(const char *path, const char *status, const char *body)
 {
     int i;
 
-    pthread_mutex_lock(&server.lock);
-    for (i = 0; i < server.count && strcmp(server.routes[i].path, path); i++) {
+    pthread_mutex_lock(&lock);
+    for (i = 0; i < count && strcmp(routes[i].path, path); i++) {
     }
-    server.routes[i] = (route_t){ .path = path, .status = status, .body = body };
-    server.count += i == server.count;
-    pthread_mutex_unlock(&server.lock);
+    routes[i] = (route_t){ .path = path, .status = status, .body = body };
+    count += i == count;
+    pthread_mutex_unlock(&lock);
 }
 
 static int ends_with(const char *text, const char *end)
@@ -64,93 +61,48 @@ static route_t find_route(const char *path)
     route_t found = other;
     int i;
 
-    pthread_mutex_lock(&server.lock);
-    for (i = 0; i < server.count; i++) {
-        if (ends_with(path, server.routes[i].path)) {
-            found = server.routes[i];
+    pthread_mutex_lock(&lock);
+    for (i = 0; i < count; i++) {
+        if (ends_with(path, routes[i].path)) {
+            found = routes[i];
         }
     }
-    pthread_mutex_unlock(&server.lock);
+    pthread_mutex_unlock(&lock);
     return found;
 }
 
-static void send_all(int fd, const char *text)
+static int give_answer(loopback_t *s, int fd, const char *text)
 {
-    apr_size_t len = strlen(text);
-    ssize_t n;
-
-    while (len && (n = send(fd, text, len, MSG_NOSIGNAL)) > 0) {
-        text += n;
-        len -= (apr_size_t)n;
-    }
-}
-
-static void give_answer(int fd)
-{
-    char text[16384], head[300], *end;
-    apr_size_t used = 0;
+    char path[500], head[300];
     route_t r;
-    ssize_t n = 1;
 
-    text[0] = '\0';
-    while (!strstr(text, "\r\n\r\n") && used < sizeof(text) - 1
-           && (n = read(fd, text + used, sizeof(text) - 1 - used)) > 0) {
-        used += (apr_size_t)n;
-        text[used] = '\0';
+    if (__atomic_load_n(&hang, __ATOMIC_ACQUIRE)) {
+        loopback_hang(s, -1);
+        return 0;
     }
-    if (n <= 0 || !strchr(text, ' ')) {
-        return;
+    if (sscanf(text, "%*s %499[^ ?]", path) != 1) {
+        return 0;
     }
-    end = strchr(text, ' ') + 1;
-    end[strcspn(end, " ?")] = '\0';
-    r = find_route(end);
+    r = find_route(path);
     apr_snprintf(head, sizeof(head),
                  "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %"
                  APR_SIZE_T_FMT "\r\nConnection: close\r\n\r\n", r.status, strlen(r.body));
-    send_all(fd, head);
-    send_all(fd, r.body);
-    shutdown(fd, SHUT_WR);
-    while (read(fd, text, sizeof(text)) > 0) {
-        /* until the client has read all */
-    }
-}
-
-static void *serve(void *arg)
-{
-    int fd;
-
-    (void)arg;
-    while ((fd = accept(server.fd, NULL, NULL)) >= 0) {
-        if (!__atomic_load_n(&server.hang, __ATOMIC_ACQUIRE)) {
-            __atomic_store_n(&server.talk, fd, __ATOMIC_RELEASE);
-            give_answer(fd);
-            __atomic_store_n(&server.talk, -1, __ATOMIC_RELEASE);
-            close(fd);
-        }
-    }
-    return NULL;
+    loopback_put(fd, head);
+    loopback_put(fd, r.body);
+    loopback_finish(fd);
+    return 0;
 }
 
 static void start_server(void)
 {
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t len = sizeof(at);
-
-    memset(&server, 0, sizeof(server));
-    pthread_mutex_init(&server.lock, NULL);
-    server.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert(bind(server.fd, (struct sockaddr *)&at, len) == 0 && listen(server.fd, 32) == 0);
-    ck_assert(getsockname(server.fd, (struct sockaddr *)&at, &len) == 0);
-    server.port = ntohs(at.sin_port);
-    ck_assert(pthread_create(&server.thread, NULL, serve, NULL) == 0);
+    count = 0;
+    __atomic_store_n(&hang, 0, __ATOMIC_RELEASE);
+    loopback_start(&server, give_answer);
 }
 
 static void stop_server(void)
 {
-    shutdown(server.fd, SHUT_RDWR);
-    shutdown(__atomic_load_n(&server.talk, __ATOMIC_ACQUIRE), SHUT_RDWR); /* nobody reads it now */
-    pthread_join(server.thread, NULL);
-    close(server.fd);
+    loopback_stop(&server);
 }
 
 /* ---- the engine ------------------------------------------------------------------------------ */
@@ -241,6 +193,18 @@ static void run_job(cfmt_engine_t *e, const char *job)
         spin(e);
         ck_assert_msg(cfmt_monotonic() < end, "job %s does not end: %s", job, logged);
     } while (!ask_int(sql));
+}
+
+static int lines_with(const char *word)
+{
+    const char *at = logged;
+    int n = 0;
+
+    while ((at = strstr(at, word)) != NULL) {
+        at += strlen(word);
+        n++;
+    }
+    return n;
 }
 
 static const char *result_of(const char *job)
@@ -443,6 +407,53 @@ START_TEST(a_path_that_fails_does_not_keep_the_breaker_open)
 }
 END_TEST
 
+/* ---- traffic --------------------------------------------------------------------------------- */
+
+#define FULL 10000 /* rows of a page */
+
+/* A full page, whatever is asked: a subnet of everybody's each, in the minute before now. */
+static const char *full_page(const char *prefix)
+{
+    char *text = apr_palloc(unit_pool, (apr_size_t)FULL * 220 + 200), *at = text;
+    const char *minute = cfmt_time_format(unit_pool, clock_at - clock_at % S(60) - S(60));
+    int i;
+
+    at += sprintf(at, "{\"data\":{\"viewer\":{\"accounts\":[{\"mark\":[],\"subnets\":[");
+    for (i = 0; i < FULL; i++) {
+        at += sprintf(at, "%s{\"sum\":{\"packets\":1,\"bits\":1},\"dimensions\":{"
+                          "\"datetimeMinute\":\"%s\",\"outcome\":\"drop\",\"mitigationSystem\":"
+                          "\"s%d\",\"ipDestinationSubnet\":\"%s\"}}", i ? "," : "", minute, i,
+                      prefix);
+    }
+    strcpy(at, "]}]}},\"errors\":null}");
+    return text;
+}
+
+START_TEST(full_answers_to_all_queries_are_believed)
+{
+    cfmt_engine_t *e = begin();
+
+    route("/addressing/prefixes", "200 OK", LIST("[" PARENT("01") "]"));
+    route("/bgp/prefixes", "200 OK", LIST("[" BGP("02", "true") "]"));
+    run_job(e, "prefixes");
+    spin(e);
+    ck_assert_int_eq(ask_int("SELECT count(*) FROM prefix WHERE advertised = 1"), 1);
+    route("/graphql", "200 OK", full_page("203.0.113.0/24"));
+    clock_at += S(61);
+    run_job(e, "traffic");
+    ck_assert_str_eq(result_of("traffic"), "1 prefixes, 8 queries, cut");
+    ck_assert_int_eq(lines_with("CFMT0881"), 1);
+    ck_assert_str_eq(kit_text(peek(), "SELECT json_extract(facts, '$.cut_prefixes') FROM sensed"
+                                      " WHERE name = 'traffic'"), "203.0.113.0/24");
+    clock_at += S(61);
+    run_job(e, "traffic");
+    ck_assert_int_eq(lines_with("CFMT0881"), 1); /* once */
+    spin(e);
+    ck_assert_int_eq(ask_int("SELECT count(*) FROM evidence"), 0);
+    stop_server();
+}
+END_TEST
+
 /* ---- a leader ends --------------------------------------------------------------------------- */
 
 /* How many lead to the server; programs that httpd starts meanwhile must not inherit them. */
@@ -469,7 +480,7 @@ START_TEST(the_next_leader_need_not_wait_for_claims)
     apr_pool_t *life;
 
     begin();
-    __atomic_store_n(&server.hang, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&hang, 1, __ATOMIC_RELEASE);
     apr_pool_create(&life, unit_pool);
     e = make_engine(life);
     spin(e);
@@ -479,7 +490,7 @@ START_TEST(the_next_leader_need_not_wait_for_claims)
     apr_pool_destroy(life);
     ck_assert_int_eq(ask_int("SELECT count(*) FROM job WHERE owner IS NOT NULL"), 0);
     ck_assert_int_eq(ask_int(apr_psprintf(unit_pool, "SELECT count(*) FROM job WHERE fails > 0 OR"
-                                          " (name NOT IN ('retention', 'traffic') AND due_at > %" APR_TIME_T_FMT
+                                          " (name NOT IN ('retention', 'traffic', 'detail') AND due_at > %" APR_TIME_T_FMT
                                           ")", clock_at)), 0);
     stop_server();
 }
@@ -494,5 +505,6 @@ UNIT_TEST(much_that_is_new_is_all_stored_and_told_in_few_lines)
 UNIT_TEST(a_users_token_after_an_accounts_is_found)
 UNIT_TEST(a_revoked_token_is_tried_ever_more_rarely)
 UNIT_TEST(a_path_that_fails_does_not_keep_the_breaker_open)
+UNIT_TEST(full_answers_to_all_queries_are_believed)
 UNIT_TEST(the_next_leader_need_not_wait_for_claims)
 UNIT_SUITE_END

@@ -11,14 +11,17 @@
 
 #define SUITES(X) \
     X(time) X(number) X(cidr) X(text) \
-    X(sender) X(secret) X(json) X(json_stream) X(delivery) X(alert) \
-    X(http) X(resolve) X(budget) X(breaker) X(api) X(answers) \
-    X(prefixes) X(token) X(ranges) X(tunnels) X(rules) X(history) X(analytics) \
-    X(attack) X(calm) X(calm_spans) X(entity) X(schedule) \
+    X(sender) X(secret) X(json) X(json_stream) X(delivery) X(alert) X(hits) \
+    X(http) X(http_broken) X(http_refused) X(resolve) X(budget) X(breaker) X(api) X(api_answer) \
+    X(answers) X(prefixes) X(token) X(ranges) X(tunnels) X(rules) X(history) X(analytics) \
+    X(attack) X(traffic) X(traffic_settles) X(calm) X(calm_spans) X(entity) X(schedule) \
     X(store) X(lock) X(commit) X(journal) X(setting) X(job) X(gauge) \
-    X(projection) X(order) X(retention) X(query) X(world) X(sensed) X(project_world) \
-    X(evidence) X(project_evidence) \
-    X(leader) X(engine) X(sense) X(runner) X(health) X(health_api) X(health_world)
+    X(projection) X(order) X(retention) X(query) X(world) X(sensed) \
+    X(project_world) X(project_map) X(evidence) X(project_evidence) X(row_event) \
+    X(project_attacks) X(attacks) X(detail) X(spoofed) X(traffic_event) \
+    X(withdraw) X(withdraw_calm) X(withdraw_any) X(gates) X(cause) X(advertise) \
+    X(intent) X(intent_life) X(hold) X(proposal) X(decision) X(decision_json) X(audit) \
+    X(leader) X(engine) X(sense) X(blind) X(runner) X(health) X(health_api) X(health_world)
 
 #define X(name) Suite *suite_##name(void);
 SUITES(X)

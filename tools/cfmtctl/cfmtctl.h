@@ -16,8 +16,11 @@
 typedef enum {
     CTL_DONE = 0,
     CTL_FAILED = 1,
-    CTL_USAGE = 2,
+    CTL_USAGE = 2,   /* or confirmation needed */
+    CTL_REFUSED = 3, /* by policy */
     CTL_DENIED = 4,
+    CTL_PART = 5,    /* some of several failed */
+    CTL_LOCKED = 6,  /* by Cloudflare */
     CTL_UNKNOWN = 7,    /* written, but its effect was not seen in time */
     CTL_UNAVAILABLE = 8 /* database or leader */
 } ctl_exit_e;
@@ -39,8 +42,16 @@ enum {
     OPT_REASON = 128,
     OPT_FULL = 256,
     OPT_ALL = 512,
+    OPT_TOP = 1024,
+    OPT_YES = 2048,
+    OPT_DRY_RUN = 4096,
+    OPT_WAIT = 8192,
+    OPT_OVERRIDE = 16384,
+    OPT_FOR = 32768,
+    OPT_ANCHOR = 65536,
     OPT_GLOBAL = OPT_DB | OPT_JSON | OPT_HELP | OPT_VERSION,
-    OPT_LIST = OPT_SINCE | OPT_LIMIT | OPT_FOLLOW
+    OPT_LIST = OPT_SINCE | OPT_LIMIT | OPT_FOLLOW,
+    OPT_ACT = OPT_REASON | OPT_YES | OPT_DRY_RUN | OPT_WAIT
 };
 
 typedef struct ctl_t {
@@ -48,12 +59,15 @@ typedef struct ctl_t {
     const char *db;
     const char *user;        /* who runs this, for the journal: "alice", "alice via root" */
     unsigned given;          /* OPT_... */
-    int json, follow, full, all;
+    int json, follow, full, all, top;
     apr_time_t since;        /* 0 = from the beginning */
     apr_interval_time_t ago; /* --since as a duration: since is set when the clock is known */
     cfmt_demo_t demo;        /* speed 0 = real time */
     int limit;
     const char *reason;
+    apr_interval_time_t wait; /* --wait: at most so long, in real time */
+    apr_interval_time_t span; /* --for */
+    const char *anchor;       /* --anchor: "ID:HASH", as it was typed */
     const char *const *operands;
     int operand_count;
 } ctl_t;
@@ -72,7 +86,7 @@ typedef struct ctl_option_t {
     unsigned bit;
     const char *name;
     char letter;             /* 0 = none */
-    const char *operand;     /* NULL = a flag */
+    const char *operand;     /* NULL = a flag; "[=D]": may be left out */
     const char *text;
 } ctl_option_t;
 
@@ -90,6 +104,8 @@ int ctl_version(ctl_t *ctl);
 int ctl_help_command(const ctl_command_t *c);
 /* The command whose name is nearest to what was typed; NULL when none is near. */
 const char *ctl_nearest(const char *typed);
+/* Levenshtein's distance of two short words; large when one is too long to be a typing mistake. */
+int ctl_distance(const char *a, const char *b);
 
 /* ---- open.c: who may, and which file --------------------------------------------------------- */
 
@@ -236,6 +252,7 @@ typedef struct ctl_head_t {
 
 /* Who may, the store, and what all of them need of it. Returns a ctl_exit_e. */
 int ctl_world_open(ctl_world_t *w, ctl_t *ctl);
+int ctl_world_open_as(ctl_world_t *w, ctl_t *ctl, cfmt_store_mode_e mode);
 int ctl_world_failed(const ctl_world_t *w, apr_status_t rv);
 ctl_aged_t ctl_aged(const ctl_world_t *w, apr_time_t at);
 /* When the job last succeeded; 0 = never. */
@@ -258,14 +275,39 @@ int ctl_events(ctl_t *ctl);
 int ctl_attacks(ctl_t *ctl);
 int ctl_journal(ctl_t *ctl);
 int ctl_attack_close(ctl_t *ctl);
+int ctl_attack_show(ctl_t *ctl);
 int ctl_db_check(ctl_t *ctl);
 int ctl_prefixes(ctl_t *ctl);
 int ctl_evidence(ctl_t *ctl);
+int ctl_traffic(ctl_t *ctl);
 int ctl_tunnels(ctl_t *ctl);
 int ctl_ranges(ctl_t *ctl);
 int ctl_jobs(ctl_t *ctl);
+int ctl_status(ctl_t *ctl);
+int ctl_explain(ctl_t *ctl);
+int ctl_timers(ctl_t *ctl);
+int ctl_proposals(ctl_t *ctl);
+int ctl_advertise(ctl_t *ctl);
+int ctl_withdraw(ctl_t *ctl);
+int ctl_adopt(ctl_t *ctl);
+int ctl_hold(ctl_t *ctl);
+int ctl_release(ctl_t *ctl);
+int ctl_window_add(ctl_t *ctl);
+int ctl_window_list(ctl_t *ctl);
+int ctl_window_remove(ctl_t *ctl);
+int ctl_cancel(ctl_t *ctl);
+int ctl_approve(ctl_t *ctl);
+int ctl_deny(ctl_t *ctl);
+int ctl_audit(ctl_t *ctl);
+int ctl_audit_verify(ctl_t *ctl);
 
 /* The attack as `attacks` shows it (cmd_list.c); now ends the duration of an open one. */
 const char *ctl_attack_json(const cfmt_attack_row_t *a, apr_time_t now, apr_pool_t *p);
+/* By any of its names (cmd_attack.c); complains. Returns a ctl_exit_e. */
+int ctl_find_attack(const ctl_t *ctl, cfmt_store_t *s, const char *name, cfmt_attack_row_t *a);
+/* A strip of n minutes (cmd_evidence.c), with its legend: one mark each, of a verdict and back. */
+void ctl_strip_print(apr_time_t since, const char *marks, int n, apr_pool_t *p);
+char ctl_strip_mark(const char *verdict);
+const char *ctl_strip_verdict(char mark);
 
 #endif

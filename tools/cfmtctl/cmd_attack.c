@@ -3,90 +3,13 @@
  * Where no leader is alive this process leads for one round at a time; there is no second way to
  * change an attack.
  */
-#include <signal.h>
 #include <string.h>
 
 #include <apr_strings.h>
 
-#include "cfmt_engine.h"
-#include "cfmtctl.h"
+#include "act.h"
 
-#define BEGIN_TIMEOUT apr_time_from_sec(5)
-#define WAIT_LIMIT apr_time_from_sec(5)
 #define CATCH_UP_LIMIT apr_time_from_sec(2)
-#define WAIT_STEP apr_time_from_msec(50)
-
-/* ---- leading for a round --------------------------------------------------------------------- */
-
-/* The engine's word only where somebody has to act: it lands between our own lines. */
-static void engine_says(void *baton, cfmt_level_e level, const char *line)
-{
-    (void)baton, (void)level;
-    fprintf(stderr, "cfmtctl: %s\n", line);
-}
-
-/* A stopped process that holds the leader lock would stop the engine of the host. */
-static void block_stop(sigset_t *before)
-{
-    sigset_t stops;
-
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGTSTP);
-    sigaddset(&stops, SIGTTIN);
-    sigaddset(&stops, SIGTTOU);
-    sigprocmask(SIG_BLOCK, &stops, before);
-}
-
-/* True when we led: the lock was free, so no leader is alive. */
-static int lead_once(const char *db, apr_pool_t *p)
-{
-    static const cfmt_log_t log = { .write = engine_says, .max = CFMT_LOG_WARNING };
-    cfmt_engine_conf_t conf = { .db = db, .log = &log };
-    cfmt_leader_t *leader;
-    cfmt_result_t r;
-    apr_status_t rv;
-    sigset_t before;
-
-    block_stop(&before);
-    rv = cfmt_leader_take(&leader, db, apr_time_now(), p);
-    if (rv == APR_SUCCESS) {
-        cfmt_engine_project(cfmt_engine_create(&conf, p), &r, p);
-        cfmt_leader_release(leader);
-    }
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    return rv == APR_SUCCESS;
-}
-
-static int is_projected(cfmt_store_t *s, apr_int64_t id)
-{
-    apr_int64_t cursor;
-
-    return cfmt_meta_int(s, CFMT_META_CURSOR, 0, &cursor) == APR_SUCCESS && cursor >= id;
-}
-
-/*
- * Until journal row id is projected, by whoever leads. A round of ours that did not get there
- * will not get better.
- */
-static int wait_projected(cfmt_store_t *s, apr_int64_t id, apr_interval_time_t timeout,
-                          apr_pool_t *p)
-{
-    apr_time_t limit = cfmt_monotonic() + timeout;
-    apr_pool_t *round;
-    int led = 0, done = is_projected(s, id);
-
-    apr_pool_create(&round, p);
-    while (!done && !led && cfmt_monotonic() < limit) {
-        led = lead_once(cfmt_store_path(s), round);
-        apr_pool_clear(round);
-        if (!led) {
-            apr_sleep(WAIT_STEP);
-        }
-        done = is_projected(s, id);
-    }
-    apr_pool_destroy(round);
-    return done;
-}
 
 /* ---- which attack ---------------------------------------------------------------------------- */
 
@@ -104,7 +27,7 @@ static int several(const ctl_t *ctl, const apr_array_header_t *rows)
     return CTL_USAGE;
 }
 
-static int find_attack(const ctl_t *ctl, cfmt_store_t *s, const char *name, cfmt_attack_row_t *a)
+int ctl_find_attack(const ctl_t *ctl, cfmt_store_t *s, const char *name, cfmt_attack_row_t *a)
 {
     apr_array_header_t *rows;
     apr_status_t rv = cfmt_query_attack_find(s, name, &rows, ctl->pool);
@@ -130,7 +53,7 @@ static int catch_up(const ctl_t *ctl, cfmt_store_t *s)
     cfmt_health_rows_t h;
 
     if (cfmt_query_health(s, &h) != APR_SUCCESS || !h.oldest_lag_at
-        || wait_projected(s, h.head, CATCH_UP_LIMIT, ctl->pool)) {
+        || ctl_projected(ctl, s, h.head, CATCH_UP_LIMIT)) {
         return 1;
     }
     ctl_complain(CFMT_ID(0735), "the newest deliveries are not considered, nobody projects the"
@@ -151,7 +74,7 @@ static apr_status_t write_command(const ctl_t *ctl, cfmt_store_t *s, const char 
                          ctl_json_string(ctl->pool, id), ctl->reason ? ",\"reason\":" : "",
                          ctl->reason ? ctl_json_string(ctl->pool, ctl->reason) : "", "}", NULL);
     e.len = strlen(e.body);
-    rv = cfmt_store_begin(s, BEGIN_TIMEOUT);
+    rv = cfmt_store_begin(s, CTL_BEGIN_LIMIT);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -193,7 +116,7 @@ static int say_unknown(const ctl_t *ctl, const cfmt_attack_row_t *a, apr_int64_t
     ctl_complain(CFMT_ID(0736),
                  "nobody has carried it out within %d s; do not repeat it, the leader will:"
                  " see 'cfmtctl db check' and 'cfmtctl attacks'",
-                 (int)apr_time_sec(WAIT_LIMIT));
+                 (int)apr_time_sec(CTL_ANSWER_LIMIT));
     return CTL_UNKNOWN;
 }
 
@@ -221,7 +144,7 @@ static int close_attack(const ctl_t *ctl, cfmt_store_t *s)
     apr_status_t rv;
     int code, caught_up = catch_up(ctl, s);
 
-    code = find_attack(ctl, s, ctl->operands[0], &a);
+    code = ctl_find_attack(ctl, s, ctl->operands[0], &a);
     if (code != CTL_DONE) {
         return code;
     }
@@ -233,10 +156,10 @@ static int close_attack(const ctl_t *ctl, cfmt_store_t *s)
     if (rv != APR_SUCCESS) {
         return ctl_store_failed(ctl, rv, cfmt_store_error(s));
     }
-    if (!wait_projected(s, row, WAIT_LIMIT, ctl->pool)) {
+    if (!ctl_projected(ctl, s, row, CTL_ANSWER_LIMIT)) {
         return say_unknown(ctl, &a, row);
     }
-    code = find_attack(ctl, s, a.id, &a);
+    code = ctl_find_attack(ctl, s, a.id, &a);
     return code == CTL_DONE ? say_result(ctl, &a, row) : code;
 }
 

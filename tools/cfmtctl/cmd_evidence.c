@@ -84,14 +84,12 @@ static void add_gap(apr_array_header_t *view, apr_time_t from, apr_time_t to)
 
 static void add_span(apr_array_header_t *view, const cfmt_span_t *s, apr_time_t since)
 {
-    static const char *const systems[] = { "dosd", "flowtrackd", "magic-firewall", "other" };
-
     APR_ARRAY_PUSH(view, span_view_t) = (span_view_t){
         .from = s->from > since ? s->from : since, .to = s->to,
         .length = s->to - (s->from > since ? s->from : since),
         .verdict = cfmt_verdict_name(s->verdict), .reason = s->reason, .pps = s->pps,
         .bps = s->bps, .peak_at = s->pps > 0 || s->bps > 0 ? s->peak_at : 0,
-        .by = s->pps > 0 && s->by != CFMT_SYSTEM_OTHER ? systems[s->by] : NULL
+        .by = s->pps > 0 && s->by != CFMT_SYSTEM_OTHER ? cfmt_system_name(s->by) : NULL
     };
 }
 
@@ -115,45 +113,70 @@ static apr_array_header_t *view_spans(const apr_array_header_t *spans, apr_time_
 
 /* ---- the strip ------------------------------------------------------------------------------- */
 
-static char mark_of(const char *verdict)
+static const struct {
+    char mark;
+    const char *verdict, *colour;
+} marks_of[] = { { '?', "unknown", "\033[2m" }, { '.', "calm", "\033[32m" },
+                 { '+', "between", "\033[33m" }, { '#', "attack", "\033[31m" } };
+#define MARKS (sizeof(marks_of) / sizeof(marks_of[0]))
+
+char ctl_strip_mark(const char *verdict)
 {
-    if (!strcmp(verdict, "attack")) {
-        return '#';
+    apr_size_t i = MARKS - 1;
+
+    while (i > 0 && strcmp(marks_of[i].verdict, verdict)) {
+        i--;
     }
-    if (!strcmp(verdict, "between")) {
-        return '+';
-    }
-    return !strcmp(verdict, "calm") ? (char)'.' : (char)'?';
+    return marks_of[i].mark;
 }
 
-static const char *colour_of(char mark)
+static apr_size_t index_of(char mark)
 {
-    return ctl_ansi(mark == '#' ? "\033[31m" : mark == '+' ? "\033[33m"
-                    : mark == '.' ? "\033[32m" : "\033[2m");
+    apr_size_t i = MARKS - 1;
+
+    while (i > 0 && marks_of[i].mark != mark) {
+        i--;
+    }
+    return i;
+}
+
+const char *ctl_strip_verdict(char mark)
+{
+    return marks_of[index_of(mark)].verdict;
 }
 
 /* An hour a line, a minute a character. */
-static void print_strip(const apr_array_header_t *view, apr_time_t since, apr_time_t until,
-                        apr_pool_t *p)
+void ctl_strip_print(apr_time_t since, const char *marks, int n, apr_pool_t *p)
 {
-    apr_time_t at, begin = since - since % HOUR;
-    int i = 0;
+    apr_time_t at, begin = since - since % HOUR, until = since + n * CFMT_MINUTE;
 
     for (at = begin; at < until; at += CFMT_MINUTE) {
-        char mark = ' ';
+        char mark = at < since ? (char)' ' : marks[(at - since) / CFMT_MINUTE];
 
-        while (i < view->nelts && APR_ARRAY_IDX(view, i, span_view_t).to <= at) {
-            i++;
-        }
-        if (at >= since && i < view->nelts) {
-            mark = mark_of(APR_ARRAY_IDX(view, i, span_view_t).verdict);
-        }
         if (at % HOUR == 0) {
             printf("%s%s  ", at == begin ? "" : "\n", ctl_time(p, at));
         }
-        printf("%s%c%s", colour_of(mark), mark, ctl_ansi("\033[0m"));
+        printf("%s%c%s", ctl_ansi(mark == ' ' ? "" : marks_of[index_of(mark)].colour), mark,
+               ctl_ansi("\033[0m"));
     }
     printf("\n%*s. calm  + between  # attack  ? unknown\n\n", 22, "");
+}
+
+static void print_strip(const apr_array_header_t *view, apr_time_t since, apr_time_t until,
+                        apr_pool_t *p)
+{
+    int i, k = 0, n = (int)((until - since) / CFMT_MINUTE);
+    char *marks = apr_palloc(p, (apr_size_t)n + 1);
+
+    for (i = 0; i < n; i++) {
+        while (k < view->nelts
+               && APR_ARRAY_IDX(view, k, span_view_t).to <= since + i * CFMT_MINUTE) {
+            k++;
+        }
+        marks[i] = k < view->nelts ? ctl_strip_mark(APR_ARRAY_IDX(view, k, span_view_t).verdict)
+                                   : (char)' ';
+    }
+    ctl_strip_print(since, marks, n, p);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */

@@ -8,64 +8,15 @@
 
 #include <apr_strings.h>
 
+#include "act.h"
 #include "cfmt_cloudflare.h"
-#include "cfmtctl.h"
 
 #define RANGES_STALE apr_time_from_sec(3 * 86400) /* they are read daily */
 
 #define HEAD(member, kind_) COLUMN(ctl_head_t, member, #member, kind_, 0)
 #define HEAD_COMMON HEAD(configured, COL_FLAG), AGED_JSON(ctl_head_t, read, "read")
 
-/* ---- CfmtPrefix lines ------------------------------------------------------------------------ */
-
-typedef struct policy_t {
-    cfmt_cidr_t cidr;
-    const char *name; /* NULL = none */
-} policy_t;
-
-static const char *option_name(const char *options, apr_pool_t *p)
-{
-    char *last, *word, *copy = apr_pstrdup(p, options);
-
-    for (word = apr_strtok(copy, " ", &last); word; word = apr_strtok(NULL, " ", &last)) {
-        if (!strncmp(word, "name=", 5)) {
-            return word + 5;
-        }
-    }
-    return NULL;
-}
-
-/* From the settings "Prefix CIDR". */
-static apr_array_header_t *policies(const ctl_world_t *w)
-{
-    const apr_array_header_t *elts = apr_table_elts(w->settings);
-    apr_array_header_t *found = apr_array_make(w->p, 8, sizeof(policy_t));
-    policy_t policy;
-    int i;
-
-    for (i = 0; i < elts->nelts; i++) {
-        const apr_table_entry_t *e = &APR_ARRAY_IDX(elts, i, apr_table_entry_t);
-        if (!strncmp(e->key, "Prefix ", 7)
-            && cfmt_cidr_parse(&policy.cidr, NULL, e->key + 7) == APR_SUCCESS) {
-            policy.name = option_name(e->val, w->p);
-            APR_ARRAY_PUSH(found, policy_t) = policy;
-        }
-    }
-    return found;
-}
-
-static const policy_t *policy_of(const apr_array_header_t *all, const cfmt_cidr_t *cidr)
-{
-    int i;
-
-    for (i = 0; i < all->nelts; i++) {
-        const policy_t *policy = &APR_ARRAY_IDX(all, i, policy_t);
-        if (!cfmt_cidr_compare(&policy->cidr, cidr)) {
-            return policy;
-        }
-    }
-    return NULL;
-}
+/* ---- prefixes -------------------------------------------------------------------------------- */
 
 /* As the job found them; a line that has been taken away since is none any more. */
 static apr_array_header_t *unmatched(const ctl_world_t *w, const apr_array_header_t *lines,
@@ -76,14 +27,12 @@ static apr_array_header_t *unmatched(const ctl_world_t *w, const apr_array_heade
     cfmt_cidr_t cidr;
 
     for (word = apr_strtok(copy, " ", &last); word; word = apr_strtok(NULL, " ", &last)) {
-        if (cfmt_cidr_parse(&cidr, NULL, word) == APR_SUCCESS && policy_of(lines, &cidr)) {
+        if (cfmt_cidr_parse(&cidr, NULL, word) == APR_SUCCESS && ctl_line_of(lines, &cidr)) {
             APR_ARRAY_PUSH(found, const char *) = word;
         }
     }
     return found;
 }
-
-/* ---- prefixes -------------------------------------------------------------------------------- */
 
 typedef struct prefix_view_t {
     cfmt_prefix_row_t r;
@@ -157,13 +106,13 @@ static void view_prefix(const ctl_world_t *w, prefix_view_t *v, const cfmt_prefi
                         const apr_array_header_t *lines)
 {
     static const char *const words[] = { "unknown", "withdrawn", "advertised" };
-    const policy_t *policy = policy_of(lines, &r->b.cidr);
+    const ctl_line_t *line = ctl_line_of(lines, &r->b.cidr);
 
     v->r = *r;
     v->cidr = r->b.cidr.family ? cfmt_cidr_format(w->p, &r->b.cidr) : "unreadable";
     v->state = words[r->gone || r->b.advertised < 0 ? 0 : r->b.advertised + 1];
     v->flags = flags_of(r, w->p);
-    v->name = policy && policy->name ? policy->name : r->b.description;
+    v->name = line && line->name ? line->name : r->b.description;
     v->advertised = ctl_aged(w, r->b.advertised_at);
     v->gone = ctl_aged(w, r->gone ? r->since : 0);
     v->since = r->gone ? v->gone.age : v->advertised.age;
@@ -218,7 +167,7 @@ int ctl_prefixes(ctl_t *ctl)
         || (rv = ctl_world_sensed(&w, &sensed, "prefixes")) != APR_SUCCESS) {
         return ctl_world_failed(&w, rv);
     }
-    lines = policies(&w);
+    lines = ctl_lines(&w);
     head.configured = w.configured;
     head.unmatched = unmatched(&w, lines, apr_table_get(sensed.facts, "unmatched"));
     view = view_prefixes(&w, rows, lines, &head);

@@ -19,11 +19,7 @@ static int least(int a, int b, int c)
     return ab < c ? ab : c;
 }
 
-/*
- * Levenshtein's distance of two short words; WORD_MAX when one is too long to be a typing
- * mistake.
- */
-static int distance(const char *a, const char *b)
+int ctl_distance(const char *a, const char *b)
 {
     size_t la = strlen(a), lb = strlen(b), i, j;
     int row[WORD_MAX + 1], corner, above;
@@ -71,7 +67,7 @@ const char *ctl_nearest(const char *typed)
     int i, d, nearest = strlen(typed) < 4 ? 2 : 3; /* at most one, two mistakes */
 
     for (i = 0; !begun && ctl_commands[i].name; i++) {
-        d = distance(typed, ctl_commands[i].name);
+        d = ctl_distance(typed, ctl_commands[i].name);
         if (d < nearest) {
             nearest = d;
             best = ctl_commands[i].name;
@@ -87,8 +83,9 @@ static const char *flag_text(const ctl_option_t *o, apr_pool_t *p)
     char letter[] = "-x, ";
 
     letter[1] = o->letter;
-    return apr_pstrcat(p, o->letter ? letter : "    ", "--", o->name, o->operand ? " " : "",
-                       o->operand ? o->operand : "", NULL);
+    return apr_pstrcat(p, o->letter ? letter : "    ", "--", o->name,
+                       o->operand && *o->operand != '[' ? " " : "", o->operand ? o->operand : "",
+                       NULL);
 }
 
 static void print_options(unsigned bits, apr_pool_t *p)

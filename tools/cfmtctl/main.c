@@ -13,9 +13,84 @@
 #include "cfmtctl.h"
 
 #define REASON_MAX 500
-#define OPERANDS_MAX 16
+#define OPERANDS_MAX 1000
+#define SPAN_MAX apr_time_from_sec(10LL * 366 * 86400)
+#define WAIT_DEFAULT apr_time_from_sec(120)
+#define WAIT_MAX apr_time_from_sec(86400)
 
 const ctl_command_t ctl_commands[] = {
+    { .name = "status", .operands = "[PREFIX]...", .operands_max = OPERANDS_MAX,
+      .run = ctl_status,
+      .summary = "am I under attack, am I protected, until when, and why",
+      .text = "Mode, leader, analytics and API in a line, then the prefixes. DROPPED is the\n"
+              "newest known minute; NEXT what happens next, or why nothing does. PREFIX is a CIDR,\n"
+              "an address inside it, or the name of a CfmtPrefix line." },
+    { .name = "explain", .operands = "PREFIX", .operands_min = 1, .operands_max = 1,
+      .run = ctl_explain,
+      .summary = "why a prefix is, stays or will not be advertised",
+      .text = "Every gate of a withdrawal as last decided, what would change it, the earliest\n"
+              "time; holds, windows, proposals, wanted changes and the last changes." },
+    { .name = "timers", .operands = "", .run = ctl_timers,
+      .summary = "what is due when",
+      .text = "Wanted changes, withdrawals that are counted down to, ends of holds, maintenance\n"
+              "windows and proposals, orphans." },
+    { .name = "advertise", .operands = "[PREFIX]...", .operands_max = OPERANDS_MAX,
+      .options = OPT_ACT | OPT_ALL | OPT_OVERRIDE, .run = ctl_advertise,
+      .summary = "let Cloudflare announce prefixes",
+      .text = "It is held then: the policy does not withdraw it until 'release', or until\n"
+              "CfmtHoldFor is over. Takes some 2 to 7 minutes to have its effect." },
+    { .name = "withdraw", .operands = "[PREFIX]...", .operands_max = OPERANDS_MAX,
+      .options = OPT_ACT | OPT_ALL | OPT_OVERRIDE, .run = ctl_withdraw,
+      .summary = "let Cloudflare announce prefixes no more",
+      .text = "Announce it yourself first: without that it goes dark. Refused under attack and\n"
+              "within CfmtMinAdvertised, unless --override. Takes some 15 minutes." },
+    { .name = "hold", .operands = "PREFIX...", .operands_min = 1, .operands_max = OPERANDS_MAX,
+      .options = OPT_ACT | OPT_FOR, .run = ctl_hold,
+      .summary = "keep the policy from withdrawing prefixes",
+      .text = "For --for D, else for CfmtHoldFor; needs --reason." },
+    { .name = "release", .operands = "PREFIX...", .operands_min = 1, .operands_max = OPERANDS_MAX,
+      .options = OPT_ACT, .run = ctl_release,
+      .summary = "end all holds of prefixes",
+      .text = "What the policy may do then is in 'explain'." },
+    { .name = "adopt", .operands = "PREFIX...", .operands_min = 1, .operands_max = OPERANDS_MAX,
+      .options = OPT_ACT, .run = ctl_adopt,
+      .summary = "hand an advertisement over to the policy",
+      .text = "Whoever advertised it: the policy may withdraw it when it is calm." },
+    { .name = "window add", .operands = "PREFIX|* FROM TO", .operands_min = 3, .operands_max = 3,
+      .options = OPT_ACT, .run = ctl_window_add,
+      .summary = "a maintenance window: no withdrawal by policy in it",
+      .text = "FROM and TO: a time with its zone (2026-11-22T20:00:00Z); FROM also 'now', TO also\n"
+              "'+2h', counted from FROM. '*' means every prefix." },
+    { .name = "window list", .operands = "", .run = ctl_window_list,
+      .summary = "maintenance windows that are not over",
+      .text = "With the id for 'window remove'." },
+    { .name = "window remove", .operands = "ID", .operands_min = 1, .operands_max = 1,
+      .options = OPT_ACT, .run = ctl_window_remove,
+      .summary = "remove a maintenance window",
+      .text = "ID is that of 'window list'." },
+    { .name = "proposals", .operands = "", .options = OPT_LIMIT, .run = ctl_proposals,
+      .summary = "what waits for somebody to approve, and what became of others",
+      .text = "The newest, oldest first, with the id for 'approve' and 'deny'." },
+    { .name = "approve", .operands = "ID", .operands_min = 1, .operands_max = 1,
+      .options = OPT_ACT, .run = ctl_approve,
+      .summary = "let a proposal be carried out",
+      .text = "Its cause is the attack then, and there is no hold." },
+    { .name = "deny", .operands = "ID", .operands_min = 1, .operands_max = 1,
+      .options = OPT_ACT, .run = ctl_deny,
+      .summary = "turn a proposal down",
+      .text = "It is not made again for the same attack." },
+    { .name = "cancel", .operands = "ID", .operands_min = 1, .operands_max = 1,
+      .options = OPT_ACT, .run = ctl_cancel,
+      .summary = "give up a wanted change that was not sent yet",
+      .text = "ID is that of 'timers'." },
+    { .name = "audit verify", .operands = "", .options = OPT_ANCHOR, .run = ctl_audit_verify,
+      .summary = "is the record of changes whole?",
+      .text = "Walks the chain of hashes from its first row; with --anchor also against a head\n"
+              "that httpd's error log has. Exit status 1 when it is broken." },
+    { .name = "audit", .operands = "", .options = OPT_LIMIT, .run = ctl_audit,
+      .summary = "who changed what, when and why",
+      .text = "The newest, oldest first. Kept for ever; 'audit verify' proves that none is\n"
+              "missing." },
     { .name = "events", .operands = "", .options = OPT_LIST, .run = ctl_events,
       .summary = "deliveries as they were understood",
       .text = "The newest events, oldest first. ATTACK is the id for 'attack close'." },
@@ -31,6 +106,12 @@ const ctl_command_t ctl_commands[] = {
       .summary = "end an attack by hand",
       .text = "ID is our id (see 'attacks'), Cloudflare's attack id or its correlation id. The\n"
               "command is journaled with your name; a later START opens the attack again." },
+    { .name = "attack", .operands = "ID", .operands_min = 1, .operands_max = 1,
+      .options = OPT_LIMIT, .run = ctl_attack_show,
+      .summary = "one attack whole: events, peaks, minutes, sources",
+      .text = "ID is our id (see 'attacks'), Cloudflare's attack id or its correlation id. Its\n"
+              "events in the order in which they count, the minutes of its prefixes, the largest\n"
+              "sources." },
     { .name = "prefixes", .operands = "", .options = OPT_ALL, .run = ctl_prefixes,
       .summary = "BGP prefixes: advertised or not, since when, by whom",
       .text = "As the API last told; READ is how long ago. Below them those CfmtPrefix lines that\n"
@@ -45,6 +126,13 @@ const ctl_command_t ctl_commands[] = {
       .text = "An hour a line, a minute a character, then the spans with their greatest rates.\n"
               "PREFIX may be an address inside it. Default: the last two hours. Unknown is what\n"
               "analytics have not told completely; it is never taken for calm." },
+    { .name = "traffic", .operands = "[PREFIX | attack ID]", .operands_max = 2,
+      .options = OPT_SINCE | OPT_LIMIT | OPT_TOP, .run = ctl_traffic,
+      .summary = "attack traffic in detail: vectors, sources, networks, ports",
+      .text = "Rows of a minute each, the newest first; with --top the largest of each kind. Of\n"
+              "all prefixes, of PREFIX, or of the prefixes and the time of an attack. It is read\n"
+              "while an attack is open and until 10 minutes after its end. Default: the last two\n"
+              "hours." },
     { .name = "jobs", .operands = "", .run = ctl_jobs,
       .summary = "what is asked of Cloudflare, when, and how it went",
       .text = "The jobs, then what is asked (breaker, calls left), the token and the policies." },
@@ -76,7 +164,17 @@ const ctl_option_t ctl_options[] = {
       .text = "then go on with new rows until stopped" },
     { .bit = OPT_REASON, .name = "reason", .operand = "TEXT", .text = "why, for the journal" },
     { .bit = OPT_FULL, .name = "full", .text = "check every index too (slow)" },
-    { .bit = OPT_ALL, .name = "all", .text = "also those that the account no longer has" },
+    { .bit = OPT_ALL, .name = "all",
+      .text = "all: every on-demand prefix; in lists also what the account no longer has" },
+    { .bit = OPT_TOP, .name = "top", .text = "the largest of each kind instead of rows" },
+    { .bit = OPT_YES, .name = "yes", .letter = 'y', .text = "do not ask" },
+    { .bit = OPT_DRY_RUN, .name = "dry-run", .text = "say what stands in the way, change nothing" },
+    { .bit = OPT_WAIT, .name = "wait", .operand = "[=D]",
+      .text = "until Cloudflare has it, at most D (default 2min)" },
+    { .bit = OPT_OVERRIDE, .name = "override", .text = "whatever the policy says" },
+    { .bit = OPT_FOR, .name = "for", .operand = "D", .text = "so long: 30min, 2h, 1d" },
+    { .bit = OPT_ANCHOR, .name = "anchor", .operand = "ID:HASH",
+      .text = "a head of the chain, noted elsewhere" },
     { .name = NULL }
 };
 
@@ -123,6 +221,28 @@ static int take_reason(ctl_t *ctl, const char *value)
     return CTL_DONE;
 }
 
+static int take_wait(ctl_t *ctl, const char *value)
+{
+    ctl->wait = WAIT_DEFAULT;
+    if (value && (cfmt_duration_parse(&ctl->wait, value) != APR_SUCCESS || ctl->wait > WAIT_MAX)) {
+        ctl_complain(CFMT_ID(0980), "--wait: '%s' is not a duration up to a day (--wait=5min)",
+                     ctl_text(ctl->pool, value));
+        return CTL_USAGE;
+    }
+    return CTL_DONE;
+}
+
+static int take_for(ctl_t *ctl, const char *value)
+{
+    if (cfmt_duration_parse(&ctl->span, value) != APR_SUCCESS || ctl->span <= 0
+        || ctl->span > SPAN_MAX) {
+        ctl_complain(CFMT_ID(0981), "--for: '%s' is not a duration (30min, 2h, 1d)",
+                     ctl_text(ctl->pool, value));
+        return CTL_USAGE;
+    }
+    return CTL_DONE;
+}
+
 static int take_db(ctl_t *ctl, const char *value)
 {
     if (!*value) {
@@ -145,6 +265,13 @@ static int take_option(ctl_t *ctl, unsigned bit, const char *value)
         return take_limit(ctl, value);
     case OPT_REASON:
         return take_reason(ctl, value);
+    case OPT_WAIT:
+        return take_wait(ctl, value);
+    case OPT_FOR:
+        return take_for(ctl, value);
+    case OPT_ANCHOR:
+        ctl->anchor = value;
+        break;
     case OPT_JSON:
         ctl->json = 1;
         break;
@@ -157,6 +284,9 @@ static int take_option(ctl_t *ctl, unsigned bit, const char *value)
     case OPT_ALL:
         ctl->all = 1;
         break;
+    case OPT_TOP:
+        ctl->top = 1;
+        break;
     default:
         break;
     }
@@ -165,7 +295,7 @@ static int take_option(ctl_t *ctl, unsigned bit, const char *value)
 
 /* ---- getopt_long from the table -------------------------------------------------------------- */
 
-#define OPTIONS_MAX 16
+#define OPTIONS_MAX 32
 #define LONG_BASE 256 /* getopt's value of option i; above all letters */
 
 static void build(struct option *longs, char *letters)
@@ -176,7 +306,8 @@ static void build(struct option *longs, char *letters)
     *letters++ = ':'; /* a missing value is told apart from an unknown option */
     for (o = ctl_options, i = 0; i < OPTIONS_MAX - 1 && o->name; o++, i++) {
         longs[i].name = o->name;
-        longs[i].has_arg = o->operand ? required_argument : no_argument;
+        longs[i].has_arg = !o->operand ? no_argument
+                           : *o->operand == '[' ? optional_argument : required_argument;
         longs[i].flag = NULL;
         longs[i].val = LONG_BASE + i;
         if (o->letter) {

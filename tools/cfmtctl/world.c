@@ -15,13 +15,18 @@ int ctl_world_failed(const ctl_world_t *w, apr_status_t rv)
 
 int ctl_world_open(ctl_world_t *w, ctl_t *ctl)
 {
+    return ctl_world_open_as(w, ctl, CFMT_STORE_READ);
+}
+
+int ctl_world_open_as(ctl_world_t *w, ctl_t *ctl, cfmt_store_mode_e mode)
+{
     int code = ctl_become(ctl);
     apr_status_t rv;
 
     memset(w, 0, sizeof(*w));
     w->ctl = ctl;
     w->p = ctl->pool;
-    if (code != CTL_DONE || (code = ctl_open(ctl, CFMT_STORE_READ, &w->store)) != CTL_DONE) {
+    if (code != CTL_DONE || (code = ctl_open(ctl, mode, &w->store)) != CTL_DONE) {
         return code;
     }
     w->now = ctl_now(ctl);

@@ -16,7 +16,7 @@ import time
 import limits
 from fill import fill
 from load import Backlog, Broken, load, store, wrk
-from servers import Fleet
+from servers import FEW_THREADS, Fleet
 
 FIRST = 10000  # deliveries after which a child has its size
 
@@ -85,7 +85,7 @@ class Bench:
         known = name in self.fleet.servers
         server = self.fleet.get(name, self.prepare_million if name == "million" else None)
         if not known:
-            wrk(server, WARM, 1)
+            wrk(server, dataclasses.replace(WARM, connections=min(WARM.connections, server.threads // 2)), 1)
             if server.stores:
                 server.quiet()
         return server
@@ -121,8 +121,8 @@ class Bench:
     def memory(self, s):
         server = self.server(s.b)
         target = 1000000 if self.args.long else self.args.memory
-        # each of httpd's threads has worked once: their stacks and pools are no growth of ours
-        store(server, dataclasses.replace(s, connections=256), self.args.seconds)
+        # httpd's threads have worked: their stacks and pools are no growth of ours
+        store(server, dataclasses.replace(s, connections=FEW_THREADS // 2), self.args.seconds)
         stored, first = server.head(), None
         while not first or stored < target:
             r = store(server, s, self.args.seconds)

@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -14,6 +15,8 @@ import httpd  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
 THREADS = 320
+READINGS = 5
+FEW_THREADS = 64  # httpd's own default: what a child needs to grow up to is there soon
 COUNTERS = struct.Struct("=QQQ")  # counters_t of ../bench_syncs.c
 
 
@@ -68,9 +71,10 @@ class BenchServer(httpd.Httpd):
 
     log_level = "warn"
 
-    def __init__(self, mpm, children, stores):
+    def __init__(self, mpm, children, stores, threads=THREADS):
         super().__init__(mpm=mpm, load_cfmt=stores, modules=("socache_shmcb", "ssl"))
         self.children = children
+        self.threads = threads
         self.stores = stores
         self.tls_port = httpd.free_port()
         self.listen = [f"127.0.0.1:{self.tls_port}"]
@@ -86,13 +90,13 @@ class BenchServer(httpd.Httpd):
 
     def mpm_lines(self):
         if self.mpm == "prefork":
-            n = THREADS
+            n = self.threads
             return [f"StartServers {n}", f"MinSpareServers {n}", f"MaxSpareServers {n}",
                     f"ServerLimit {n}", f"MaxRequestWorkers {n}", "MaxKeepAliveRequests 0"]
         # In each child: it may get all connections, and event closes idle ones when its threads are busy.
-        n = THREADS * self.children
-        return [f"ServerLimit {self.children}", f"StartServers {self.children}", f"ThreadLimit {THREADS}",
-                f"ThreadsPerChild {THREADS}", f"MinSpareThreads {n}", f"MaxSpareThreads {n}",
+        n = self.threads * self.children
+        return [f"ServerLimit {self.children}", f"StartServers {self.children}", f"ThreadLimit {self.threads}",
+                f"ThreadsPerChild {self.threads}", f"MinSpareThreads {n}", f"MaxSpareThreads {n}",
                 f"MaxRequestWorkers {n}", "MaxKeepAliveRequests 0"]
 
     def env(self):
@@ -116,7 +120,14 @@ class BenchServer(httpd.Httpd):
         return ticks / TICK
 
     def memory(self):
-        """{pid: (RSS, PSS)} of the children, MiB."""
+        """{pid: (RSS, PSS)} of the children, MiB; the smallest of some readings: a round's work comes and goes."""
+        readings = []
+        for _ in range(READINGS):
+            readings.append(self.memory_now())
+            time.sleep(0.2)
+        return {pid: tuple(min(r[pid][i] for r in readings if pid in r) for i in (0, 1)) for pid in readings[-1]}
+
+    def memory_now(self):
         found = {}
         for pid in httpd.children_of(self.proc.pid):
             with open(f"/proc/{pid}/smaps_rollup") as f:
@@ -171,7 +182,8 @@ class Fleet:
     def get(self, name, prepare=None):
         """prepare(server): before it is started."""
         if name not in self.servers:
-            server = BenchServer(self.mpm, 4 if name.endswith("4") else 1, not name.startswith("null"))
+            server = BenchServer(self.mpm, 4 if name.endswith("4") else 1, not name.startswith("null"),
+                                 FEW_THREADS if name == "memory" else THREADS)
             self.servers[name] = server
             server.log.allow("AH10159: server is within MinSpareThreads")  # as meant: none is ever idle
             if prepare:

@@ -4,6 +4,7 @@ import json
 from . import scenario
 from .account import ranges_result
 from .tokens import EVERYTHING
+from .traffic import Attack
 
 
 class Wrong(Exception):
@@ -138,12 +139,31 @@ class Control:
         return self.get_tokens("", {})[name]
 
     def post_limits(self, rest, given):
-        """New quotas (rest, graphql) for five minutes, rows of a GraphQL answer (page); every window begins anew."""
+        """New quotas (rest, graphql) for five minutes, rows of an answer about packets (page); every window begins anew."""
         self._only(given, "rest", "graphql", "page")
         self.world.limits.page = given.pop("page", self.world.limits.page)
         self.world.limits.quota.update(given)
         self.world.limits.reset()
         return self.world.limits.quota
+
+    # ---- traffic ----
+
+    def post_attacks(self, name, given):
+        """Packets from now on: rate (0 stops them), and when it is new target, vector and what Attack takes."""
+        world = self.world
+        attack = next((a for a in world.attacks if a.name == name), None)
+        rate = given.pop("rate")
+        if attack is None:
+            attack = Attack(name, given.pop("target"), given.pop("vector", "UDP Flood"), **given)
+            world.attacks.append(attack)
+        attack.set_rate(world.clock.now(), rate)
+        return {"id": attack.id}
+
+    def post_analytics(self, rest, given):
+        """late: seconds by which they show packets later than always."""
+        self._only(given, "late")
+        self.world.late = float(given["late"])
+        return {}
 
     # ---- faults, clock ----
 

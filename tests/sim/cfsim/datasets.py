@@ -118,6 +118,7 @@ def normal_time(text, name):
 class Dataset:
     """What all datasets share; the limits are those of the documented example and tutorials."""
     page, oldest, widest, most_fields = 10000, 2678400, 259200, 30
+    shrinks = False  # whether the control API's page is for it
     timed = True        # has datetime dimensions, and a time range is required
     zeros = None        # of each: dimensions that are in the schema but not modelled, name -> 0 or ""
 
@@ -153,6 +154,8 @@ def rate(quantity, name, prefix):
 
 class Packets(Dataset):
     """Sampled packets: Magic Transit's own dataset, and the one of dosd."""
+
+    shrinks = True
 
     def __init__(self, system=None):
         self.system = system  # "dosd": outcome and verdict are dosd's, what others drop has passed here

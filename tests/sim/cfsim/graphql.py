@@ -211,7 +211,7 @@ class Run:
             "maxNumberOfFields": lambda f: dataset.most_fields, "availableFields": lambda f: sorted(names)})
 
     def page(self, dataset):
-        return self.world.limits.page or dataset.page
+        return (self.world.limits.page if dataset.shrinks else None) or dataset.page
 
     def dataset(self, field):
         self.nodes += 1

@@ -67,7 +67,7 @@ class Limits:
 
     def __init__(self):
         self.quota = dict(QUOTA)
-        self.page = None    # rows of a GraphQL answer at most; None: as the dataset says
+        self.page = None    # rows of an answer about packets at most; None: as the dataset says
         self._windows = {}  # (upstream, token id): [begin, used, refused until]
 
     def take(self, upstream, who, now):

@@ -327,6 +327,7 @@ def packets(world, now, begin, end, wanted=()):
 
     hash is None where one entry stands for all packets of the slot; that is so unless a dimension
     in `wanted` differs from packet to packet, or not all packets of the slot are to be seen."""
+    now -= world.late
     slots = range(int(begin) // SLOT * SLOT, math.ceil(min(end, now)), SLOT)
     for outer, members in streams(world):
         seen = [slot for slot in slots if announced(outer, slot)]

@@ -43,6 +43,7 @@ class World:
         self.notifications = []  # as the history of the API lists them, oldest first
         self.ranges = {"ipv4": list(account.IPV4_RANGES), "ipv6": list(account.IPV6_RANGES)}
         self.attacks = []
+        self.late = 0.0          # seconds by which analytics are later than they always are
         self.events = []
         self.violations = []
         self.requests = collections.deque(maxlen=KEPT_REQUESTS)

@@ -1,0 +1,83 @@
+/*
+ * Inside the room: what a round decides about prefixes, does about it, and tells.
+ */
+#ifndef CFMT_DECIDE_H
+#define CFMT_DECIDE_H
+
+#include "scene.h"
+
+/* ---- attribute.c ----------------------------------------------------------------------------- */
+
+typedef enum {
+    CFMT_ATTRIBUTED_SAME,
+    CFMT_ATTRIBUTED_FIRST, /* to be saved; nothing happened that people do not know */
+    CFMT_ATTRIBUTED_CHANGE /* to be saved, recorded and told */
+} cfmt_attributed_e;
+/* The standing of a prefix as of now; texts are the scene's. */
+apr_status_t cfmt_attribute(cfmt_standing_t *st, cfmt_attributed_e *what, const cfmt_scene_t *sc,
+                            const cfmt_prefix_row_t *row);
+
+/* ---- decide.c -------------------------------------------------------------------------------- */
+
+/* What follows for one prefix. NULL and 0: nothing of that kind. */
+typedef struct cfmt_outcome_t {
+    const cfmt_prefix_row_t *row;
+    cfmt_standing_t standing;
+    cfmt_attributed_e attributed;
+    int save_standing;
+    cfmt_case_t c;
+    cfmt_decision_t d;
+    cfmt_advertise_t a;
+    const char *text, *advertise_text;
+    cfmt_decision_row_t *decision;  /* to be written */
+    apr_uint64_t digest;            /* of it */
+    cfmt_intent_row_t *intent;      /* to be made */
+    const cfmt_intent_row_t *pending; /* open */
+    apr_int64_t supersede;          /* by `intent` */
+    cfmt_pending_e fate;            /* of `pending` */
+    cfmt_proposal_row_t *proposal;  /* to be made */
+    const cfmt_proposal_row_t *over[2]; /* proposals that do not apply any more */
+    int tell_would, tell_orphan, page;
+} cfmt_outcome_t;
+
+/* outcome.c: what is to be done about one prefix. */
+apr_status_t cfmt_outcome_find(cfmt_outcome_t *o, const cfmt_scene_t *sc,
+                               const cfmt_prefix_row_t *row);
+int cfmt_outcome_writes(const cfmt_outcome_t *o);
+/* In the caller's transaction. */
+apr_status_t cfmt_outcome_write(cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_pool_t *ptemp);
+/* When it is written. */
+void cfmt_outcome_tell(const cfmt_outcome_t *o, const cfmt_scene_t *sc);
+
+struct cfmt_decider_t *cfmt_decider_create(apr_pool_t *p);
+/* Decides if anything happened since the last look, or time has come. *pdue becomes earlier. */
+apr_status_t cfmt_decide_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
+
+/* ---- record.c -------------------------------------------------------------------------------- */
+
+/* One link of the audit chain, in the caller's transaction. */
+apr_status_t cfmt_record(cfmt_engine_t *e, apr_time_t at, const char *what, const char *prefix,
+                         const char *who, const char *why, const char *ref);
+/* Behind the commit: the head goes to the error log, the anchor outside of the store. */
+void cfmt_record_anchor(cfmt_engine_t *e);
+
+/* ---- act.c ----------------------------------------------------------------------------------- */
+
+/*
+ * Open intents: sends what is due, reads what came of it. What an intent waits for is read at once
+ * (job prefixes).
+ */
+apr_status_t cfmt_act_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
+
+/* ---- command.c ------------------------------------------------------------------------------- */
+
+/* Journal rows `command` that nobody has carried out yet, in their order, each exactly once. */
+apr_status_t cfmt_commands_run(cfmt_engine_t *e, apr_pool_t *ptick);
+
+/* ---- program.c ------------------------------------------------------------------------------- */
+
+/* CfmtWithdrawCheck of a prefix: started, or looked after; *pdue: look again then. */
+void cfmt_program_ask(cfmt_engine_t *e, const cfmt_cidr_t *prefix, const char *path);
+void cfmt_programs_run(cfmt_engine_t *e, apr_time_t *pdue);
+
+#endif

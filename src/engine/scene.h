@@ -1,0 +1,58 @@
+/*
+ * Inside the room: what the decisions of a round look at, read once, and the case that it makes of
+ * one prefix.
+ */
+#ifndef CFMT_SCENE_H
+#define CFMT_SCENE_H
+
+#include "cfmt_policy_gates.h"
+#include "engine_private.h"
+
+/* What is remembered of a prefix between rounds; it can be asked anew at any time. */
+typedef struct cfmt_memory_t {
+    apr_time_t look_at;           /* of the last look; 0 = none */
+    apr_time_t check_asked_at, check_answered_at;
+    int check_ok;
+    char check_text[200];
+    apr_uint64_t written;         /* digest of the decision that is stored */
+    apr_time_t told_failing_at;   /* an intent that fails, last */
+} cfmt_memory_t;
+
+typedef struct cfmt_scene_t {
+    cfmt_engine_t *e;
+    apr_pool_t *p;
+    apr_time_t now;
+    cfmt_mode_e mode;
+    const apr_table_t *settings;
+    apr_array_header_t *prefixes;   /* cfmt_prefix_row_t: gone ones, too */
+    apr_array_header_t *bgp;        /* cfmt_bgp_prefix_t of those that are not gone */
+    apr_array_header_t *evidence;   /* cfmt_evidence_spans_t */
+    apr_array_header_t *attacks;    /* cfmt_struck_t: open, then ended within a day */
+    int too_many;                   /* there are more open ones than were read */
+    apr_array_header_t *intents;    /* cfmt_intent_row_t: open */
+    apr_array_header_t *done;       /* cfmt_intent_row_t: newest first, of the last days */
+    apr_array_header_t *last_done;  /* cfmt_intent_row_t: of each prefix and want */
+    apr_array_header_t *holds, *windows, *proposals, *adoptions; /* rows of cfmt_store_act.h */
+    apr_array_header_t *standings;  /* cfmt_standing_t */
+    apr_array_header_t *decisions;  /* cfmt_decision_row_t */
+    apr_time_t complete;            /* end of the newest complete minute of traffic; 0 = none */
+    apr_time_t traffic_at;          /* traffic was read, begun then; 0 = never */
+    int traffic_cut;                /* and cut */
+    apr_time_t poll_at;             /* is read next */
+    cfmt_upstream_state_t rest;     /* of the API */
+    apr_int64_t cursor, head;
+} cfmt_scene_t;
+
+apr_status_t cfmt_scene_load(cfmt_scene_t *sc, cfmt_engine_t *e, apr_time_t now, apr_pool_t *p);
+/* Everything that policy looks at for one prefix. standing: its cause as found this round. */
+void cfmt_scene_case(cfmt_case_t *c, const cfmt_scene_t *sc, const cfmt_prefix_row_t *row,
+                     const cfmt_standing_t *standing);
+/* The row of a prefix, or NULL. */
+const cfmt_standing_t *cfmt_scene_standing(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr);
+const cfmt_intent_row_t *cfmt_scene_intent(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr);
+/* An attack of the scene is on the prefix or inside it. */
+int cfmt_scene_hits(const cfmt_struck_t *a, const cfmt_cidr_t *cidr);
+/* Made where missing; lives as long as the engine's store handle. */
+cfmt_memory_t *cfmt_scene_memory(cfmt_engine_t *e, const cfmt_cidr_t *cidr);
+
+#endif
