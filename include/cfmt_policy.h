@@ -227,7 +227,7 @@ typedef struct cfmt_traffic_case_t {
     apr_interval_time_t timeout;  /* CfmtAttackTimeout */
     apr_interval_time_t stale;    /* minutes older than this are not the newest */
     int listed;                   /* the API's list is known, or there is no API to ask */
-    apr_time_t opens_from;        /* attacks that ended before may be missing: opens nothing there */
+    apr_time_t opens_from;        /* attacks that ended before may be missing: nothing opens */
     const cfmt_struck_t *attacks; /* the open ones, and what ended lately */
     int attacks_n;
     const cfmt_watched_t *prefixes;

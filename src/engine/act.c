@@ -8,28 +8,16 @@
 
 #include "decide.h"
 
-#define LEASE apr_time_from_sec(60)          /* of a call; its transfer takes 30 s at most */
 #define STEP_WAIT apr_time_from_msec(250)
 #define READ_FRESH apr_time_from_sec(10)     /* state that a call may rest on */
-#define LOOK_LASTS apr_time_from_sec(15)     /* the policy withdraws within, or decides anew */
 #define RETRY apr_time_from_sec(10)
 #define RETRY_MAX apr_time_from_sec(300)
+#define CALL_TAKES apr_time_from_sec(30)     /* of a call that nobody answered, at most */
 #define TAKES_ADVERTISING apr_time_from_sec(7 * 60)  /* until routers everywhere follow */
 #define TAKES_WITHDRAWING apr_time_from_sec(15 * 60)
-#define SHOWS_WITHIN apr_time_from_sec(120)  /* what was accepted is read so */
+#define AGAIN apr_time_from_msec(100)
 #define LOUD_AGAIN apr_time_from_sec(3600)
-
-/* One PATCH under way. */
-typedef struct cfmt_deed_call_t {
-    cfmt_engine_t *e;
-    apr_pool_t *pool;
-    apr_int64_t intent;
-    int answered;
-    apr_status_t status;
-    apr_time_t retry_at;
-    int code;
-    const char *detail;
-} cfmt_deed_call_t;
+#define READ_AGAIN apr_time_from_sec(1)      /* of real time, between two readings for an intent */
 
 /* A look at the open intents. */
 typedef struct look_t {
@@ -37,6 +25,7 @@ typedef struct look_t {
     apr_pool_t *p;
     apr_time_t now;
     apr_array_header_t *prefixes; /* cfmt_prefix_row_t */
+    cfmt_scene_t *sc;             /* read when first needed */
     int read;                     /* the state is to be read at once */
     apr_time_t next;
 } look_t;
@@ -54,6 +43,13 @@ static const char *prefix_of(const look_t *l, const cfmt_intent_row_t *in)
 static apr_interval_time_t real(const look_t *l, apr_interval_time_t d)
 {
     return cfmt_clock_span(l->e->conf.clock, d);
+}
+
+static void wait_for(look_t *l, apr_time_t t)
+{
+    if (t > l->now && (!l->next || t < l->next)) {
+        l->next = t;
+    }
 }
 
 /* ---- changing an intent ---------------------------------------------------------------------- */
@@ -79,21 +75,38 @@ static apr_status_t change(look_t *l, const cfmt_intent_row_t *in, cfmt_intent_e
     return rv;
 }
 
+/* What the policy tries again and again is told at the 1st and 3rd failure, then each hour. */
+static cfmt_level_e loudness(const look_t *l, const cfmt_intent_row_t *in)
+{
+    cfmt_memory_t *m = cfmt_scene_memory(l->e, &in->prefix);
+
+    if (strcmp(in->who, "policy")) {
+        return CFMT_LOG_ERR;
+    }
+    m->failed++;
+    if (m->failed != 1 && m->failed != 3 && l->now - m->told_failing_at < LOUD_AGAIN) {
+        return CFMT_LOG_INFO;
+    }
+    m->told_failing_at = l->now;
+    return CFMT_LOG_ERR;
+}
+
 static void tell_end(const look_t *l, const cfmt_intent_row_t *in, cfmt_intent_e state,
                      const char *why)
 {
     const cfmt_log_t *log = l->e->conf.log;
 
     if (state == CFMT_INTENT_DONE) {
+        cfmt_scene_memory(l->e, &in->prefix)->failed = 0;
         cfmt_log(log, CFMT_LOG_NOTICE, CFMT_ID(0970) "%s is %s (intent %" APR_INT64_T_FMT "): %s",
                  prefix_of(l, in), cfmt_want_name(in->want), in->id, why);
     }
     else if (state == CFMT_INTENT_REFUSED) {
-        cfmt_log(log, CFMT_LOG_ERR, CFMT_ID(0971) "%s %s was refused (intent %" APR_INT64_T_FMT
+        cfmt_log(log, loudness(l, in), CFMT_ID(0971) "%s %s was refused (intent %" APR_INT64_T_FMT
                  "): %s", verb(in), prefix_of(l, in), in->id, why);
     }
     else {
-        cfmt_log(log, CFMT_LOG_ERR, CFMT_ID(0972) "%s %s has failed (intent %" APR_INT64_T_FMT
+        cfmt_log(log, loudness(l, in), CFMT_ID(0972) "%s %s has failed (intent %" APR_INT64_T_FMT
                  "): %s", verb(in), prefix_of(l, in), in->id, why);
     }
 }
@@ -139,85 +152,6 @@ static apr_status_t try_again(look_t *l, const cfmt_intent_row_t *in, const char
 
 /* ---- the call -------------------------------------------------------------------------------- */
 
-static void answered(void *baton, const cfmt_api_result_t *result)
-{
-    cfmt_deed_call_t *call = baton;
-
-    call->answered = 1;
-    call->status = result->r.status;
-    call->retry_at = result->r.retry_at;
-    call->code = result->code;
-    call->detail = apr_pstrdup(call->pool, result->r.detail ? result->r.detail : "");
-    call->e->answered = 1;
-}
-
-static cfmt_deed_call_t *call_of(const cfmt_engine_t *e, apr_int64_t intent)
-{
-    int i;
-
-    for (i = 0; i < e->calls->nelts; i++) {
-        cfmt_deed_call_t *call = APR_ARRAY_IDX(e->calls, i, cfmt_deed_call_t *);
-
-        if (call->intent == intent) {
-            return call;
-        }
-    }
-    return NULL;
-}
-
-static void forget_call(cfmt_engine_t *e, cfmt_deed_call_t *call)
-{
-    int i, n = 0;
-
-    for (i = 0; i < e->calls->nelts; i++) {
-        cfmt_deed_call_t *other = APR_ARRAY_IDX(e->calls, i, cfmt_deed_call_t *);
-
-        if (other != call) {
-            APR_ARRAY_IDX(e->calls, n++, cfmt_deed_call_t *) = other;
-        }
-    }
-    e->calls->nelts = n;
-    apr_pool_destroy(call->pool);
-}
-
-static apr_status_t ignore_row(void *baton, int which, const cfmt_json_t *row, apr_pool_t *prow)
-{
-    (void)baton, (void)which, (void)row, (void)prow;
-    return APR_SUCCESS; /* what is so now is read, not believed */
-}
-
-/* Not sent: the breaker, or the budget. */
-static apr_status_t patch(look_t *l, const cfmt_intent_row_t *in, const cfmt_prefix_row_t *row,
-                          cfmt_result_t *r)
-{
-    static const char *const rows[] = { "result", NULL };
-    cfmt_engine_t *e = l->e;
-    cfmt_api_call_t call = { .method = "PATCH", .rows = rows, .row = ignore_row, .done = answered,
-                             .action = 1 };
-    cfmt_deed_call_t *mine;
-    apr_pool_t *p;
-    apr_status_t rv;
-
-    apr_pool_create(&p, e->pool);
-    apr_pool_tag(p, "cfmt_deed");
-    mine = apr_pcalloc(p, sizeof(*mine));
-    mine->e = e;
-    mine->pool = p;
-    mine->intent = in->id;
-    call.baton = mine;
-    call.path = apr_pstrcat(p, cfmt_bgp_prefixes_path(cfmt_api_account(e->api), row->b.parent, p),
-                            "/", row->b.id, NULL);
-    call.body = in->want ? "{\"on_demand\":{\"advertised\":true}}"
-                         : "{\"on_demand\":{\"advertised\":false}}";
-    rv = cfmt_api_call(e->api, &call, r, l->p);
-    if (rv != APR_SUCCESS) {
-        apr_pool_destroy(p);
-        return rv;
-    }
-    APR_ARRAY_PUSH(e->calls, cfmt_deed_call_t *) = mine;
-    return APR_SUCCESS;
-}
-
 /* The row says `sent` before anything is. */
 static apr_status_t note_sent(look_t *l, const cfmt_intent_row_t *in, const cfmt_prefix_row_t *row,
                               int *pclaimed)
@@ -230,7 +164,7 @@ static apr_status_t note_sent(look_t *l, const cfmt_intent_row_t *in, const cfmt
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = cfmt_intent_claim(s, in->id, l->e->owner, l->now, real(l, LEASE), pclaimed);
+    rv = cfmt_intent_claim(s, in->id, l->e->owner, l->now, real(l, CFMT_CALL_LEASE), pclaimed);
     if (rv == APR_SUCCESS && *pclaimed) {
         rv = cfmt_intent_change(s, in->id, &c, l->p);
     }
@@ -252,7 +186,7 @@ static apr_status_t call(look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row
         return rv;
     }
     in->attempts++;
-    if (patch(l, in, row, &r) != APR_SUCCESS) {
+    if (cfmt_call_patch(l->e, in, row, l->now, &r, l->p) != APR_SUCCESS) {
         return try_again(l, in, r.detail ? r.detail : "the API cannot be asked now", r.retry_at);
     }
     cfmt_log(l->e->conf.log, CFMT_LOG_NOTICE, CFMT_ID(0974) "%s %s: sent (intent %" APR_INT64_T_FMT
@@ -277,6 +211,7 @@ static apr_status_t take_answer(look_t *l, const cfmt_intent_row_t *in, cfmt_dee
         return APR_SUCCESS;
     }
     l->read = 1;
+    l->e->hurried_at = 0;
     if (call->status == APR_SUCCESS) {
         return change(l, in, CFMT_INTENT_ACCEPTED, "accepted", 0);
     }
@@ -326,11 +261,12 @@ static apr_status_t take_answers(look_t *l)
         }
         rv = cfmt_intent_load(l->e->store, &in, call->intent, l->p);
         if (rv == APR_SUCCESS) {
-            rv = in.state == CFMT_INTENT_SUPERSEDED ? note_late(l, call)
-                                                    : take_answer(l, &in, call);
+            rv = in.sent_at != call->sent_at ? APR_SUCCESS /* of another store, or long ago */
+                 : in.state == CFMT_INTENT_SUPERSEDED ? note_late(l, call)
+                                                      : take_answer(l, &in, call);
         }
         if (rv == APR_SUCCESS || rv == CFMT_EMISSING) {
-            forget_call(l->e, call);
+            cfmt_call_forget(l->e, call);
             rv = APR_SUCCESS;
         }
     }
@@ -339,63 +275,110 @@ static apr_status_t take_answers(look_t *l)
 
 /* ---- by what was read ------------------------------------------------------------------------ */
 
-static const cfmt_prefix_row_t *row_of(const look_t *l, const cfmt_intent_row_t *in)
-{
-    return cfmt_prefix_find(l->prefixes, &in->prefix);
-}
-
 /* Its state was read behind t, and a short time ago. */
 static int is_read(look_t *l, const cfmt_prefix_row_t *row, apr_time_t t)
 {
-    int fresh = row && row->read_at >= t && l->now - row->read_at <= real(l, READ_FRESH)
-                && row->read_at <= l->now;
+    int fresh = !row->missing_since && row->read_at >= t && row->read_at <= l->now
+                && l->now - row->read_at <= real(l, READ_FRESH);
 
     l->read |= !fresh;
     return fresh;
 }
 
-/* A withdrawal that the policy decided upon rests on a look that is over soon. */
-static int is_too_late(const look_t *l, const cfmt_intent_row_t *in)
+/*
+ * Just before a call that withdraws: what has come in since it was decided. *pfate says KEEP only
+ * of a journal that is projected to its head.
+ */
+static apr_status_t judge_anew(look_t *l, cfmt_pending_e *pfate, const cfmt_intent_row_t *in,
+                               const cfmt_prefix_row_t *row)
 {
-    return !in->want && !strcmp(in->who, "policy")
-           && l->now - in->created_at > real(l, LOOK_LASTS);
-}
+    const cfmt_pending_t pending = { .want = 0, .by_hand = strcmp(in->who, "policy") != 0,
+                                     .override = in->override };
+    apr_status_t rv = APR_SUCCESS;
+    cfmt_case_t c;
+    apr_time_t at;
 
-static const char *impossible(const cfmt_prefix_row_t *row)
-{
-    return !row                    ? "the account has no such BGP prefix"
-           : row->b.locked == 1    ? "locked by Cloudflare"
-           : row->b.enabled == 0   ? "not on demand"
-           : row->b.bgp_control == 1 ? "controlled by BGP, not by the API" : NULL;
-}
-
-static apr_status_t requested(look_t *l, cfmt_intent_row_t *in)
-{
-    const cfmt_prefix_row_t *row = row_of(l, in);
-    const char *why;
-
-    if (is_too_late(l, in)) {
-        return in->attempts
-                   ? end(l, in, CFMT_INTENT_FAILED, "not carried out in time: decided anew")
-                   : change(l, in, CFMT_INTENT_CANCELLED, "the last look is too old", 0);
+    if (!l->sc) {
+        l->sc = apr_palloc(l->p, sizeof(*l->sc));
+        rv = cfmt_scene_load(l->sc, l->e, l->now, l->p);
     }
-    if (!is_read(l, row, in->created_at > in->answered_at ? 0 : in->answered_at)) {
+    *pfate = CFMT_PENDING_REVERSE; /* not now */
+    if (rv == APR_SUCCESS && l->sc->cursor >= l->sc->head) {
+        cfmt_scene_case(&c, l->sc, row, cfmt_scene_standing(l->sc, &in->prefix));
+        *pfate = cfmt_advertise_pending(&at, &pending, &c);
+    }
+    return rv;
+}
+
+static apr_status_t withdraw(look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
+{
+    cfmt_pending_e fate;
+    apr_status_t rv = judge_anew(l, &fate, in, row);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (fate == CFMT_PENDING_CANCEL) {
+        return end(l, in, CFMT_INTENT_REFUSED, "an attack began, or it is held now");
+    }
+    if (fate != CFMT_PENDING_KEEP) {
+        wait_for(l, l->now + real(l, AGAIN));
         return APR_SUCCESS;
     }
-    why = impossible(row);
+    return call(l, in, row);
+}
+
+static apr_status_t put_off(look_t *l, const cfmt_intent_row_t *in, const char *why, apr_time_t at)
+{
+    return change(l, in, CFMT_INTENT_REQUESTED, why, at);
+}
+
+/* Its state is known: what there is to do about it. */
+static apr_status_t carry_out(look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
+{
+    const char *why = cfmt_act_impossible(row);
+    apr_time_t at = 0;
+    apr_status_t rv;
+
     if (why) {
         return end(l, in, CFMT_INTENT_REFUSED, why);
+    }
+    rv = cfmt_act_settles(l->e, &at, in, l->p);
+    if (rv != APR_SUCCESS || at > l->now) {
+        return rv != APR_SUCCESS
+                   ? rv : put_off(l, in, "the call before it may still take effect", at);
+    }
+    if (!is_read(l, row, at)) {
+        return APR_SUCCESS;
     }
     if (row->b.advertised == in->want) {
         return end(l, in, CFMT_INTENT_DONE, "it was so already: no call was needed");
     }
-    return call(l, in, row);
+    at = cfmt_act_allowed(l->e, in, row, l->now, l->p);
+    if (at && !in->want) {
+        return end(l, in, CFMT_INTENT_REFUSED, "advertised too short a time ago");
+    }
+    return at        ? put_off(l, in, "withdrawn too short a time ago", at)
+           : in->want ? call(l, in, row) : withdraw(l, in, row);
+}
+
+static apr_status_t requested(look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
+{
+    const char *why = cfmt_act_void(l->e, in, l->now);
+
+    if (why) {
+        return in->attempts ? end(l, in, CFMT_INTENT_FAILED, why)
+               : !strcmp(in->who, "policy") ? change(l, in, CFMT_INTENT_CANCELLED, why, 0)
+                                            : end(l, in, CFMT_INTENT_CANCELLED, why);
+    }
+    return is_read(l, row, in->created_at > in->answered_at ? 0 : in->answered_at)
+               ? carry_out(l, in, row) : APR_SUCCESS;
 }
 
 /* A crash, or another leader: nobody knows what came of the call. */
 static apr_status_t orphaned(look_t *l, const cfmt_intent_row_t *in)
 {
-    return in->expires_at > l->now && in->expires_at < l->now + 2 * real(l, LEASE)
+    return in->expires_at > l->now && in->expires_at < l->now + 2 * real(l, CFMT_CALL_LEASE)
                    && !(in->owner && cfmt_owner_is_dead(in->owner))
                ? APR_SUCCESS
                : change(l, in, CFMT_INTENT_UNKNOWN, "its leader ended during the call", 0);
@@ -406,17 +389,15 @@ static apr_time_t takes(const cfmt_intent_row_t *in)
     return in->sent_at + (in->want ? TAKES_ADVERTISING : TAKES_WITHDRAWING);
 }
 
-static apr_status_t accepted(look_t *l, const cfmt_intent_row_t *in)
+static apr_status_t accepted(look_t *l, const cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
 {
-    const cfmt_prefix_row_t *row = row_of(l, in);
-
     if (!is_read(l, row, in->answered_at)) {
         return APR_SUCCESS;
     }
     if (row->b.advertised == in->want) {
         return change(l, in, CFMT_INTENT_PROPAGATING, "read as wanted: routers follow", takes(in));
     }
-    if (l->now - in->answered_at < SHOWS_WITHIN) {
+    if (l->now - in->answered_at < cfmt_act_shows(l->e)) {
         return change(l, in, CFMT_INTENT_ACCEPTED, "accepted, and not read so yet",
                       l->now + real(l, APR_USEC_PER_SEC));
     }
@@ -424,15 +405,17 @@ static apr_status_t accepted(look_t *l, const cfmt_intent_row_t *in)
 }
 
 /* As wanted: by this call or by anybody. Else it did not come to pass. */
-static apr_status_t unknown(look_t *l, const cfmt_intent_row_t *in)
+static apr_status_t unknown(look_t *l, const cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
 {
-    const cfmt_prefix_row_t *row = row_of(l, in);
-
     if (!is_read(l, row, in->answered_at > in->sent_at ? in->answered_at : in->sent_at)) {
         return APR_SUCCESS;
     }
     if (row->b.advertised == in->want) {
         return change(l, in, CFMT_INTENT_PROPAGATING, "the call was carried out", takes(in));
+    }
+    if (!in->want && l->now - in->sent_at < real(l, CALL_TAKES)) { /* it may still be */
+        wait_for(l, l->now + real(l, APR_USEC_PER_SEC));
+        return APR_SUCCESS;
     }
     if (!in->want && !strcmp(in->who, "policy")) {
         return end(l, in, CFMT_INTENT_FAILED,
@@ -441,46 +424,58 @@ static apr_status_t unknown(look_t *l, const cfmt_intent_row_t *in)
     return try_again(l, in, "the call was not carried out", 0);
 }
 
-static apr_status_t propagating(look_t *l, const cfmt_intent_row_t *in)
+/* Dated anew, so that a reading from an older copy is not taken for a change. */
+static int is_undone(const cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
 {
-    const cfmt_prefix_row_t *row = row_of(l, in);
+    return row->b.advertised == !in->want && row->b.advertised_at != in->expects;
+}
 
-    if (!is_read(l, row, in->sent_at)) {
+static apr_status_t propagating(look_t *l, const cfmt_intent_row_t *in,
+                                const cfmt_prefix_row_t *row)
+{
+    if (is_undone(in, row)) {
+        return end(l, in, CFMT_INTENT_FAILED, "somebody else has changed it back");
+    }
+    if (!cfmt_intent_due(in, l->now) || !is_read(l, row, in->sent_at)) {
         return APR_SUCCESS;
     }
     if (row->b.advertised != in->want) {
-        return end(l, in, CFMT_INTENT_FAILED, "somebody else has changed it back");
+        return end(l, in, CFMT_INTENT_FAILED, "it did not stay as wanted");
     }
     return l->now >= takes(in) ? end(l, in, CFMT_INTENT_DONE, "routers have had their time")
                                : change(l, in, CFMT_INTENT_PROPAGATING, NULL, takes(in));
 }
 
+/* Nothing can be read of it any more. */
+static apr_status_t vanished(look_t *l, const cfmt_intent_row_t *in)
+{
+    return end(l, in, in->state == CFMT_INTENT_REQUESTED && !in->attempts ? CFMT_INTENT_REFUSED
+                                                                          : CFMT_INTENT_FAILED,
+               "the account has no such BGP prefix");
+}
+
 static apr_status_t go_on(look_t *l, cfmt_intent_row_t *in)
 {
-    switch (in->state) {
-    case CFMT_INTENT_REQUESTED:
-        return requested(l, in);
-    case CFMT_INTENT_SENT:
-        return call_of(l->e, in->id) ? APR_SUCCESS : orphaned(l, in);
-    case CFMT_INTENT_ACCEPTED:
-        return accepted(l, in);
-    case CFMT_INTENT_UNKNOWN:
-        return unknown(l, in);
-    case CFMT_INTENT_PROPAGATING:
-        return propagating(l, in);
-    default:
-        return APR_SUCCESS;
+    const cfmt_prefix_row_t *row = cfmt_prefix_find(l->prefixes, &in->prefix);
+    int due = cfmt_intent_due(in, l->now);
+
+    if (in->state == CFMT_INTENT_SENT) {
+        return cfmt_call_of(l->e, in->id) ? APR_SUCCESS : orphaned(l, in);
     }
+    if (!row) {
+        return vanished(l, in);
+    }
+    if (in->state == CFMT_INTENT_PROPAGATING) {
+        return propagating(l, in, row);
+    }
+    if (in->state == CFMT_INTENT_REQUESTED) {
+        return due || cfmt_act_barred(l->e, in) ? requested(l, in, row) : APR_SUCCESS;
+    }
+    return !due ? APR_SUCCESS
+           : in->state == CFMT_INTENT_ACCEPTED ? accepted(l, in, row) : unknown(l, in, row);
 }
 
 /* ---- the round's part ------------------------------------------------------------------------ */
-
-static void wait_for(look_t *l, apr_time_t t)
-{
-    if (t > l->now && (!l->next || t < l->next)) {
-        l->next = t;
-    }
-}
 
 static int is_ours(const look_t *l, const cfmt_intent_row_t *in)
 {
@@ -501,6 +496,21 @@ static void note_next(look_t *l, const cfmt_intent_row_t *in)
     }
 }
 
+/* Again and again, while nothing can be read: not more often than its budget bears. */
+static apr_status_t read_soon(look_t *l)
+{
+    apr_time_t mono = cfmt_monotonic();
+    apr_interval_time_t left = l->e->hurried_at ? l->e->hurried_at + READ_AGAIN - mono : 0;
+
+    if (left > 0) {
+        wait_for(l, l->now + real(l, left));
+        return APR_SUCCESS;
+    }
+    l->e->hurried_at = mono;
+    wait_for(l, l->now + real(l, READ_AGAIN));
+    return cfmt_job_hurry(l->e->store, "prefixes", l->now, 1);
+}
+
 apr_status_t cfmt_act_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
 {
     look_t l = { .e = e, .p = ptick, .now = cfmt_clock_now(e->conf.clock) };
@@ -519,14 +529,11 @@ apr_status_t cfmt_act_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
         if (!is_ours(&l, in)) {
             continue;
         }
-        if (in->state == CFMT_INTENT_SENT || cfmt_intent_due(in, l.now)) {
-            rv = go_on(&l, in);
-        }
+        rv = go_on(&l, in);
         note_next(&l, in);
     }
     if (rv == APR_SUCCESS && l.read) {
-        rv = cfmt_job_hurry(e->store, "prefixes", l.now, 1);
-        wait_for(&l, l.now + real(&l, apr_time_from_msec(200)));
+        rv = read_soon(&l);
     }
     if (l.next && (!*pdue || l.next < *pdue)) {
         *pdue = l.next;

@@ -142,17 +142,33 @@ static int is_provisional(cfmt_cause_e kind)
     return kind == CFMT_CAUSE_UNKNOWN || kind == CFMT_CAUSE_EXTERNAL || kind == CFMT_CAUSE_ATTACK;
 }
 
-/* Each change is recorded and told once: at once when its cause is certain, else for good. */
+/* For good, or because nothing else can be learned of it. */
+static int is_certain(const cfmt_standing_t *st)
+{
+    return !is_provisional(st->cause.kind) || st->found_at >= st->cause.at + SETTLED;
+}
+
+static int is_same_change(const cfmt_standing_t *a, const cfmt_standing_t *b)
+{
+    return a->advertised == b->advertised && a->cause.at == b->cause.at;
+}
+
+/*
+ * Each change is recorded and told once: when its cause is certain. What it is taken for later, as
+ * by adopting it, is no other change.
+ */
 static cfmt_attributed_e judge(const cfmt_standing_t *st, const cfmt_standing_t *old, int moved)
 {
-    int settled = st->found_at >= st->cause.at + SETTLED;
-    int news = is_provisional(st->cause.kind) ? settled : moved;
+    int told = old && is_same_change(st, old) && is_certain(old);
 
     if (!old || st->cause.kind == CFMT_CAUSE_FIRST_SEEN) {
         return CFMT_ATTRIBUTED_FIRST;
     }
-    return news ? CFMT_ATTRIBUTED_CHANGE : moved || settled ? CFMT_ATTRIBUTED_FIRST
-                                                            : CFMT_ATTRIBUTED_SAME;
+    if (is_certain(st) && !told) {
+        return CFMT_ATTRIBUTED_CHANGE;
+    }
+    return moved || st->found_at >= st->cause.at + SETTLED ? CFMT_ATTRIBUTED_FIRST
+                                                           : CFMT_ATTRIBUTED_SAME;
 }
 
 static int differs(const cfmt_standing_t *st, const cfmt_standing_t *old)
@@ -162,7 +178,8 @@ static int differs(const cfmt_standing_t *st, const cfmt_standing_t *old)
            || old->cause.intent != st->cause.intent;
 }
 
-apr_status_t cfmt_attribute(cfmt_standing_t *st, cfmt_attributed_e *what, const cfmt_scene_t *sc,
+apr_status_t cfmt_attribute(cfmt_standing_t *st, cfmt_attributed_e *what,
+                            const cfmt_standing_t **pbefore, const cfmt_scene_t *sc,
                             const cfmt_prefix_row_t *row)
 {
     const cfmt_standing_t *old = cfmt_scene_standing(sc, &row->b.cidr);
@@ -170,6 +187,7 @@ apr_status_t cfmt_attribute(cfmt_standing_t *st, cfmt_attributed_e *what, const 
     int moved;
 
     *what = CFMT_ATTRIBUTED_SAME;
+    *pbefore = NULL;
     if (old) {
         *st = *old;
     }
@@ -183,6 +201,9 @@ apr_status_t cfmt_attribute(cfmt_standing_t *st, cfmt_attributed_e *what, const 
     rv = find(st, sc, row);
     moved = !old || differs(st, old);
     *what = judge(st, old, moved);
+    if (old && !is_same_change(st, old) && !is_certain(old)) {
+        *pbefore = old;
+    }
     if (moved) {
         st->orphan_told_at = st->paged_at = st->would_told_at = 0;
     }

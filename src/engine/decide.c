@@ -12,7 +12,8 @@
 #define OFTEN apr_time_from_msec(50)     /* monotonic; more where a look takes long */
 #define SELDOM apr_time_from_sec(10)
 #define STEP_WAIT apr_time_from_msec(250)
-#define OUTCOMES_MAX 100                 /* written at once: the lock is held for a few ms */
+#define BATCH 25                         /* written at once: the lock is held for a few ms */
+#define WRITE_FOR apr_time_from_msec(300) /* in one look: the heartbeat must not wait */
 #define SHARE 10                         /* of the time at most */
 
 struct cfmt_decider_t {
@@ -38,13 +39,34 @@ static apr_status_t read_at_once(const cfmt_scene_t *sc, const char *job)
     return cfmt_job_hurry(sc->e->store, job, sc->now, 1);
 }
 
+/* Who is being asked may have been busy with another reading, which is no answer. */
+static apr_status_t ask_unanswered(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
+{
+    const cfmt_gate_t *g = &o->d.gates[CFMT_GATE_LAST_LOOK];
+    apr_status_t rv = APR_SUCCESS;
+
+    if (g->light != CFMT_LIGHT_UNKNOWN || strcmp(g->reason, "asking")) {
+        return APR_SUCCESS;
+    }
+    if (o->c.look_state_at < o->c.look_at) {
+        rv = read_at_once(sc, "prefixes");
+    }
+    return rv == APR_SUCCESS && o->c.look_traffic_at < o->c.look_at ? read_at_once(sc, "traffic")
+                                                                    : rv;
+}
+
+static apr_status_t look_last(const cfmt_scene_t *sc, cfmt_memory_t *m)
+{
+    apr_status_t rv = read_at_once(sc, "prefixes");
+
+    m->look_at = sc->now;
+    return rv == APR_SUCCESS ? read_at_once(sc, "traffic") : rv;
+}
+
 /* Reading and asking cost nothing that must be written first. */
 static apr_status_t ask(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
 {
-    cfmt_memory_t *m = cfmt_scene_memory(sc->e, &o->row->b.cidr);
-    apr_status_t rv;
-
-    if (o->pending) {
+    if (o->pending || o->wait) {
         return APR_SUCCESS; /* act.c reads what it needs */
     }
     switch (o->d.action) {
@@ -54,11 +76,9 @@ static apr_status_t ask(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
         cfmt_program_ask(sc->e, &o->row->b.cidr, apr_table_get(sc->settings, "WithdrawCheck"));
         return APR_SUCCESS;
     case CFMT_DO_LOOK:
-        m->look_at = sc->now;
-        rv = read_at_once(sc, "prefixes");
-        return rv == APR_SUCCESS ? read_at_once(sc, "traffic") : rv;
+        return look_last(sc, cfmt_scene_memory(sc->e, &o->row->b.cidr));
     default:
-        return APR_SUCCESS;
+        return ask_unanswered(o, sc);
     }
 }
 
@@ -71,32 +91,40 @@ static void sooner(apr_time_t *pnext, apr_time_t t)
     }
 }
 
-static apr_status_t write_all(const cfmt_scene_t *sc, apr_array_header_t *outcomes, int *pwritten)
+static apr_status_t write_some(const cfmt_scene_t *sc, apr_array_header_t *outcomes, int from,
+                               int to)
 {
+    cfmt_audit_head_t head = sc->e->audit;
     cfmt_store_t *s = sc->e->store;
     apr_status_t rv = cfmt_store_begin(s, STEP_WAIT);
-    int i, n = 0;
+    int n = 0;
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = cfmt_proposals_expire(s, sc->now, &n);
-    for (i = 0; rv == APR_SUCCESS && i < outcomes->nelts; i++) {
-        rv = cfmt_outcome_write(APR_ARRAY_IDX(outcomes, i, cfmt_outcome_t *), sc, sc->p);
+    rv = from ? APR_SUCCESS : cfmt_proposals_expire(s, sc->now, &n);
+    for (; rv == APR_SUCCESS && from < to; from++) {
+        rv = cfmt_outcome_write(APR_ARRAY_IDX(outcomes, from, cfmt_outcome_t *), sc, sc->p);
     }
     if (rv != APR_SUCCESS) {
         cfmt_store_rollback(s);
-        return rv;
     }
-    rv = cfmt_store_commit(s);
-    *pwritten = rv == APR_SUCCESS ? outcomes->nelts : 0;
+    else {
+        rv = cfmt_store_commit(s);
+    }
+    if (rv != APR_SUCCESS) {
+        sc->e->audit = head; /* no such row is there */
+    }
     return rv;
 }
 
 static void remember(const cfmt_scene_t *sc, const cfmt_outcome_t *o)
 {
     if (o->decision) {
-        cfmt_scene_memory(sc->e, &o->row->b.cidr)->written = o->digest;
+        cfmt_memory_t *m = cfmt_scene_memory(sc->e, &o->row->b.cidr);
+
+        m->written = o->digest;
+        m->written_at = sc->now;
     }
     sc->e->journaled |= o->intent || o->fate == CFMT_PENDING_CANCEL;
 }
@@ -116,32 +144,60 @@ static int runs_out(const cfmt_scene_t *sc)
     return 0;
 }
 
-static apr_status_t look_at_all(const cfmt_scene_t *sc, apr_array_header_t *outcomes,
-                                apr_time_t *pnext, int *pmore)
+/* *pmore: something is left to be written. */
+static apr_status_t write_all(const cfmt_scene_t *sc, apr_array_header_t *outcomes, int *pmore)
 {
+    apr_time_t end = cfmt_monotonic() + WRITE_FOR;
+    apr_status_t rv = APR_SUCCESS;
+    int i = 0, to;
+
+    do {
+        to = outcomes->nelts - i < BATCH ? outcomes->nelts : i + BATCH;
+        rv = write_some(sc, outcomes, i, to);
+        for (; rv == APR_SUCCESS && i < to; i++) {
+            remember(sc, APR_ARRAY_IDX(outcomes, i, cfmt_outcome_t *));
+            cfmt_outcome_tell(APR_ARRAY_IDX(outcomes, i, cfmt_outcome_t *), sc);
+        }
+    } while (rv == APR_SUCCESS && i < outcomes->nelts && cfmt_monotonic() < end);
+    *pmore = i < outcomes->nelts;
+    return rv;
+}
+
+static apr_status_t look_at(const cfmt_scene_t *sc, const cfmt_prefix_row_t *row,
+                            cfmt_outcome_t *o, apr_time_t *pnext)
+{
+    apr_status_t rv = cfmt_outcome_find(o, sc, row);
+
+    rv = rv == APR_SUCCESS ? ask(o, sc) : rv;
+    sooner(pnext, o->d.next);
+    sooner(pnext, o->a.next);
+    sooner(pnext, o->a.page_at > sc->now ? o->a.page_at : 0);
+    sooner(pnext, o->wait);
+    return rv;
+}
+
+/* What there is to write, the urgent first. */
+static apr_status_t look_at_all(const cfmt_scene_t *sc, apr_array_header_t *outcomes,
+                                apr_time_t *pnext)
+{
+    apr_array_header_t *others = apr_array_make(sc->p, 16, sizeof(cfmt_outcome_t *));
+    cfmt_outcome_t *o = apr_palloc(sc->p, sizeof(*o));
     apr_status_t rv = APR_SUCCESS;
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < sc->prefixes->nelts; i++) {
         const cfmt_prefix_row_t *row = &APR_ARRAY_IDX(sc->prefixes, i, cfmt_prefix_row_t);
-        cfmt_outcome_t *o;
 
         if (row->gone || !row->b.cidr.family) {
             continue;
         }
-        o = apr_palloc(sc->p, sizeof(*o));
-        rv = cfmt_outcome_find(o, sc, row);
-        rv = rv == APR_SUCCESS ? ask(o, sc) : rv;
-        sooner(pnext, o->d.next);
-        sooner(pnext, o->a.next);
-        sooner(pnext, o->a.page_at > sc->now ? o->a.page_at : 0);
+        rv = look_at(sc, row, o, pnext);
         if (rv == APR_SUCCESS && cfmt_outcome_writes(o)) {
-            *pmore |= outcomes->nelts >= OUTCOMES_MAX;
-            if (outcomes->nelts < OUTCOMES_MAX) {
-                APR_ARRAY_PUSH(outcomes, cfmt_outcome_t *) = o;
-            }
+            APR_ARRAY_PUSH(cfmt_outcome_is_urgent(o) ? outcomes : others, cfmt_outcome_t *) = o;
+            o = apr_palloc(sc->p, sizeof(*o));
         }
     }
+    apr_array_cat(outcomes, others);
     return rv;
 }
 
@@ -151,18 +207,12 @@ static apr_status_t decide(cfmt_engine_t *e, apr_time_t now, apr_time_t *pnext, 
     apr_array_header_t *outcomes = apr_array_make(p, 8, sizeof(cfmt_outcome_t *));
     cfmt_scene_t sc;
     apr_status_t rv = cfmt_scene_load(&sc, e, now, p);
-    int i, written = 0;
 
-    rv = rv == APR_SUCCESS ? look_at_all(&sc, outcomes, pnext, pmore) : rv;
+    rv = rv == APR_SUCCESS ? look_at_all(&sc, outcomes, pnext) : rv;
     if (rv == APR_SUCCESS && (outcomes->nelts || runs_out(&sc))) {
-        rv = write_all(&sc, outcomes, &written);
+        rv = write_all(&sc, outcomes, pmore);
     }
-    for (i = 0; i < written; i++) {
-        remember(&sc, APR_ARRAY_IDX(outcomes, i, cfmt_outcome_t *));
-        cfmt_outcome_tell(APR_ARRAY_IDX(outcomes, i, cfmt_outcome_t *), &sc);
-    }
-    cfmt_record_anchor(e);
-    return rv;
+    return rv == APR_SUCCESS ? cfmt_remind(&sc) : rv;
 }
 
 /* ---- when ------------------------------------------------------------------------------------ */

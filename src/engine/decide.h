@@ -13,8 +13,12 @@ typedef enum {
     CFMT_ATTRIBUTED_FIRST, /* to be saved; nothing happened that people do not know */
     CFMT_ATTRIBUTED_CHANGE /* to be saved, recorded and told */
 } cfmt_attributed_e;
-/* The standing of a prefix as of now; texts are the scene's. */
-apr_status_t cfmt_attribute(cfmt_standing_t *st, cfmt_attributed_e *what, const cfmt_scene_t *sc,
+/*
+ * The standing of a prefix as of now; texts are the scene's. *pbefore: the change before it, when
+ * it has not been recorded yet and this one came before its cause was certain; else NULL.
+ */
+apr_status_t cfmt_attribute(cfmt_standing_t *st, cfmt_attributed_e *what,
+                            const cfmt_standing_t **pbefore, const cfmt_scene_t *sc,
                             const cfmt_prefix_row_t *row);
 
 /* ---- decide.c -------------------------------------------------------------------------------- */
@@ -24,6 +28,7 @@ typedef struct cfmt_outcome_t {
     const cfmt_prefix_row_t *row;
     cfmt_standing_t standing;
     cfmt_attributed_e attributed;
+    const cfmt_standing_t *before;  /* to be recorded, too */
     int save_standing;
     cfmt_case_t c;
     cfmt_decision_t d;
@@ -34,6 +39,7 @@ typedef struct cfmt_outcome_t {
     cfmt_intent_row_t *intent;      /* to be made */
     const cfmt_intent_row_t *pending; /* open */
     apr_int64_t supersede;          /* by `intent` */
+    apr_time_t wait;                /* it failed: nothing is tried before; 0 = no */
     cfmt_pending_e fate;            /* of `pending` */
     cfmt_proposal_row_t *proposal;  /* to be made */
     const cfmt_proposal_row_t *over[2]; /* proposals that do not apply any more */
@@ -44,10 +50,15 @@ typedef struct cfmt_outcome_t {
 apr_status_t cfmt_outcome_find(cfmt_outcome_t *o, const cfmt_scene_t *sc,
                                const cfmt_prefix_row_t *row);
 int cfmt_outcome_writes(const cfmt_outcome_t *o);
+/* Something waits for it: written before what is only shown. */
+int cfmt_outcome_is_urgent(const cfmt_outcome_t *o);
 /* In the caller's transaction. */
 apr_status_t cfmt_outcome_write(cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_pool_t *ptemp);
 /* When it is written. */
 void cfmt_outcome_tell(const cfmt_outcome_t *o, const cfmt_scene_t *sc);
+
+/* outcome_shown.c: the decision as it is stored, if there is news in it; its texts. */
+void cfmt_outcome_show(cfmt_outcome_t *o, const cfmt_scene_t *sc);
 
 struct cfmt_decider_t *cfmt_decider_create(apr_pool_t *p);
 /* Decides if anything happened since the last look, or time has come. *pdue becomes earlier. */
@@ -60,6 +71,55 @@ apr_status_t cfmt_record(cfmt_engine_t *e, apr_time_t at, const char *what, cons
                          const char *who, const char *why, const char *ref);
 /* Behind the commit: the head goes to the error log, the anchor outside of the store. */
 void cfmt_record_anchor(cfmt_engine_t *e);
+
+/* ---- remind.c -------------------------------------------------------------------------------- */
+
+/* Daily: holds without an open attack, and the head of the audit chain. */
+apr_status_t cfmt_remind(const cfmt_scene_t *sc);
+
+/* ---- act_call.c ------------------------------------------------------------------------------ */
+
+/* One PATCH under way. */
+typedef struct cfmt_deed_call_t {
+    cfmt_engine_t *e;
+    apr_pool_t *pool;
+    apr_int64_t intent;
+    apr_time_t sent_at;  /* as in the intent's row: ids begin anew in another store */
+    int answered;
+    apr_status_t status;
+    apr_time_t retry_at;
+    const char *detail;
+} cfmt_deed_call_t;
+
+/* Not sent, with the reason in r: the breaker, or the budget. */
+apr_status_t cfmt_call_patch(cfmt_engine_t *e, const cfmt_intent_row_t *in,
+                             const cfmt_prefix_row_t *row, apr_time_t sent_at, cfmt_result_t *r,
+                             apr_pool_t *ptemp);
+/* That of an intent; NULL = none is under way, by this engine. */
+cfmt_deed_call_t *cfmt_call_of(const cfmt_engine_t *e, apr_int64_t intent);
+void cfmt_call_forget(cfmt_engine_t *e, cfmt_deed_call_t *call);
+
+/* ---- act_may.c ------------------------------------------------------------------------------- */
+
+#define CFMT_CALL_LEASE apr_time_from_sec(60) /* real; its transfer takes 30 s at most */
+
+/* The policy's, and it observes. */
+int cfmt_act_barred(const cfmt_engine_t *e, const cfmt_intent_row_t *in);
+/* Why a requested one is not carried out any more; NULL = it is. */
+const char *cfmt_act_void(const cfmt_engine_t *e, const cfmt_intent_row_t *in, apr_time_t now);
+/* Why it cannot be; NULL = it can. */
+const char *cfmt_act_impossible(const cfmt_prefix_row_t *row);
+/*
+ * The one whose place it took may have been under way: what is read is the last word from *pat on,
+ * when its answer is there, or cannot come any more, and shows. 0 = nothing of that kind.
+ */
+apr_status_t cfmt_act_settles(cfmt_engine_t *e, apr_time_t *pat, const cfmt_intent_row_t *in,
+                              apr_pool_t *p);
+/* Cloudflare's and the operator's 15 minutes: then it may be asked for; 0 = now. */
+apr_time_t cfmt_act_allowed(const cfmt_engine_t *e, const cfmt_intent_row_t *in,
+                            const cfmt_prefix_row_t *row, apr_time_t now, apr_pool_t *p);
+/* Within this time what Cloudflare accepted is read so. */
+apr_interval_time_t cfmt_act_shows(const cfmt_engine_t *e);
 
 /* ---- act.c ----------------------------------------------------------------------------------- */
 

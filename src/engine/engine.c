@@ -59,6 +59,8 @@ static void start_decisions(cfmt_engine_t *e)
     e->decider = cfmt_decider_create(e->store_pool);
     e->memories = apr_hash_make(e->store_pool);
     e->no_command = 0;
+    e->audit.id = e->anchored = 0;
+    e->began_at = cfmt_clock_now(e->conf.clock);
     e->jumped = 1;
 }
 
@@ -328,9 +330,7 @@ static apr_status_t decide_and_act(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_
     if (rv == APR_SUCCESS && e->api && !e->journaled) {
         cfmt_programs_run(e, pdue);
         rv = cfmt_decide_run(e, pdue, ptick);
-    }
-    if (rv == APR_SUCCESS && e->api) {
-        rv = cfmt_act_run(e, pdue, ptick);
+        rv = rv == APR_SUCCESS ? cfmt_act_run(e, pdue, ptick) : rv;
     }
     return rv;
 }
@@ -407,7 +407,7 @@ static apr_status_t command(cfmt_engine_t *e, int *pbusy, apr_pool_t *ptick)
     if (rv == APR_SUCCESS && !*pbusy && !e->journaled) {
         rv = cfmt_commands_run(e, ptick);
     }
-    if (rv == APR_SUCCESS && e->api) {
+    if (rv == APR_SUCCESS && e->api && !e->journaled) { /* what was read is not projected yet */
         rv = cfmt_act_run(e, &due, ptick);
     }
     return rv;

@@ -23,12 +23,16 @@ struct cfmt_engine_t {
     cfmt_api_t *api;            /* NULL: no API work */
     cfmt_senses_t *senses;
     cfmt_attacks_t *attacks;
-    apr_hash_t *memories;       /* text of a prefix -> cfmt_memory_t; of scene.c */
+    apr_hash_t *memories;       /* cfmt_cidr_t -> cfmt_memory_t; of scene_rows.c */
     cfmt_audit_head_t audit;    /* as last written */
+    apr_time_t anchored_at;     /* the daily one; 0 = not by this leader */
     apr_int64_t anchored;       /* the row whose hash was logged last */
     struct cfmt_decider_t *decider;
     apr_array_header_t *calls;  /* struct cfmt_deed_call_t *: changes of the world under way */
     apr_array_header_t *programs; /* struct cfmt_program_t * */
+    apr_interval_time_t check_limit; /* of a program, in real time; 0 = 10 s */
+    apr_time_t began_at;        /* with this store: before, nobody may have been there */
+    apr_time_t hurried_at;      /* monotonic: the last reading that an intent asked for */
     apr_int64_t no_command;     /* up to this journal row no command waits */
     apr_int64_t reads;          /* readings of the state of prefixes, and of traffic, that ended */
     apr_time_t clock_at, clock_mono; /* at the last round: the engine's clock, the monotonic one */
@@ -38,6 +42,7 @@ struct cfmt_engine_t {
     dev_t dev;                  /* of the file that was a good store last; ino 0 = none */
     ino_t ino;
     int inherited;              /* claims of leaders that died have been looked for */
+    apr_time_t heir_since;      /* monotonic: that began then */
     int answered;               /* calls have ended since the last round */
     int journaled;              /* by this round: to be projected in the next, at once */
     apr_int64_t data_version;   /* at the last look */
@@ -54,7 +59,7 @@ struct cfmt_engine_t {
  * the run; a failed job is recorded with its result and retried with back-off.
  */
 apr_status_t cfmt_jobs_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
-/* Once a leadership: a leader that was killed left its claims of jobs, and nobody else ends them. */
+/* Once a leadership: a leader that was killed left its claims of jobs; nobody else ends them. */
 apr_status_t cfmt_jobs_inherit(cfmt_engine_t *e, apr_pool_t *ptick);
 /* "pid N" of a process that is no more. Whoever lives may be at work still: its claim runs out. */
 int cfmt_owner_is_dead(const char *owner);

@@ -10,6 +10,7 @@
 
 #include "engine_private.h"
 
+#define REAPED apr_time_from_sec(10) /* so long a killed process may still be seen */
 #define LEASE apr_time_from_sec(120)          /* a claim outlives its holder by this much */
 #define STEPS_MAX 50 /* of one run; what is left goes on at once in the next round */
 #define CEILING apr_time_from_sec(6 * 3600)   /* of the back-off */
@@ -120,8 +121,10 @@ int cfmt_owner_is_dead(const char *owner)
            && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
 
+/* For a while: who was killed has freed the lock, and has its pid until its parent asks. */
 apr_status_t cfmt_jobs_inherit(cfmt_engine_t *e, apr_pool_t *ptick)
 {
+    apr_time_t mono = cfmt_monotonic();
     apr_array_header_t *rows;
     apr_status_t rv = e->inherited ? APR_SUCCESS : cfmt_jobs_load(e->store, &rows, ptick);
     int i;
@@ -133,7 +136,8 @@ apr_status_t cfmt_jobs_inherit(cfmt_engine_t *e, apr_pool_t *ptick)
             rv = cfmt_job_free(e->store, job->name, job->owner);
         }
     }
-    e->inherited |= rv == APR_SUCCESS;
+    e->heir_since = e->heir_since ? e->heir_since : mono;
+    e->inherited |= rv == APR_SUCCESS && mono - e->heir_since > REAPED;
     return rv;
 }
 

@@ -11,53 +11,12 @@
 
 #define WOULD_AGAIN apr_time_from_sec(3600)
 #define TTL apr_time_from_sec(30 * 60)
+#define RETRY apr_time_from_sec(10)
+#define RETRY_MAX apr_time_from_sec(300)
 
 static const char *name_of(const cfmt_outcome_t *o, apr_pool_t *p)
 {
     return cfmt_cidr_format(p, &o->row->b.cidr);
-}
-
-/* ---- the decision as it is shown ------------------------------------------------------------- */
-
-/* Gates that are shut for moments while others are, each time anew: no change that matters. */
-static int is_momentary(int gate)
-{
-    return gate == CFMT_GATE_FRESH || gate == CFMT_GATE_PROJECTED || gate == CFMT_GATE_LAST_LOOK;
-}
-
-static const char *red_gates(const cfmt_decision_t *d, apr_pool_t *p)
-{
-    const char *text = "";
-    int i, others = 0;
-
-    for (i = 0; i < CFMT_GATES; i++) {
-        others |= !cfmt_gate_open(&d->gates[i]) && !is_momentary(i);
-    }
-    for (i = 0; i < CFMT_GATES; i++) {
-        if (!cfmt_gate_open(&d->gates[i]) && (!others || !is_momentary(i))) {
-            text = apr_pstrcat(p, text, *text ? "," : "", cfmt_gate_name((cfmt_gate_e)i), NULL);
-        }
-    }
-    return text;
-}
-
-static void find_decision(cfmt_outcome_t *o, const cfmt_scene_t *sc)
-{
-    const cfmt_memory_t *m = cfmt_scene_memory(sc->e, &o->row->b.cidr);
-    cfmt_decision_row_t *row = apr_pcalloc(sc->p, sizeof(*row));
-
-    o->text = cfmt_withdraw_text(&o->d, &o->c, sc->p);
-    o->advertise_text = cfmt_advertise_text(&o->a, &o->c, sc->p);
-    row->prefix = o->row->b.cidr;
-    row->at = sc->now;
-    row->verdict = o->row->b.advertised == 1 ? cfmt_do_name(o->d.action)
-                                             : cfmt_advertise_name(o->a.action);
-    row->red = o->row->b.advertised == 1 ? red_gates(&o->d, sc->p) : o->a.reason;
-    row->next_at = o->row->b.advertised == 1 ? o->d.next : o->a.next;
-    row->gates = cfmt_decision_encode(&o->d, &o->a, &o->standing.cause, o->text,
-                                      o->advertise_text, sc->p);
-    o->digest = (apr_uint64_t)cfmt_digest64(row->gates, strlen(row->gates));
-    o->decision = o->digest != m->written ? row : NULL;
 }
 
 /* ---- what is to be made ---------------------------------------------------------------------- */
@@ -102,6 +61,9 @@ static void judge_pending(cfmt_outcome_t *o, const cfmt_scene_t *sc)
     apr_time_t at = 0;
 
     o->fate = cfmt_advertise_pending(&at, &pending, &o->c);
+    if (o->fate == CFMT_PENDING_REVERSE && sc->mode != CFMT_MODE_ENFORCE) {
+        o->fate = CFMT_PENDING_KEEP; /* an operator's; by itself the policy changes nothing */
+    }
     if (o->fate == CFMT_PENDING_REVERSE) {
         o->intent = make_intent(o, sc, !in->want, "attack", "an attack began during a withdrawal");
         o->intent->attack = o->a.attack;
@@ -160,6 +122,45 @@ static void choose_advertisement(cfmt_outcome_t *o, const cfmt_scene_t *sc)
     }
 }
 
+/* How often in a row it was tried in vain, and what that costs; 0 = nothing. */
+static apr_time_t rests_until(const cfmt_outcome_t *o, const cfmt_scene_t *sc, int want)
+{
+    const apr_array_header_t *done = cfmt_scene_rows(sc, &o->row->b.cidr)->done;
+    apr_interval_time_t least = cfmt_clock_span(sc->e->conf.clock, APR_USEC_PER_SEC);
+    const cfmt_intent_row_t *last = NULL;
+    int i, fails = 0;
+
+    for (i = 0; done && i < done->nelts; i++) {
+        const cfmt_intent_row_t *in = APR_ARRAY_IDX(done, i, const cfmt_intent_row_t *);
+
+        if (in->state == CFMT_INTENT_CANCELLED) {
+            continue; /* nothing was tried */
+        }
+        if (in->want != want
+            || (in->state != CFMT_INTENT_FAILED && in->state != CFMT_INTENT_REFUSED)) {
+            break;
+        }
+        last = last ? last : in;
+        fails++;
+    }
+    return !last || last->settled_at > sc->now
+               ? 0
+               : cfmt_schedule_next(last->settled_at, RETRY > least ? RETRY : least, RETRY_MAX,
+                                    fails - 1, 100, (apr_uint32_t)last->id);
+}
+
+/* What failed is not tried again in the same breath, with the same end. */
+static void wait_after_failure(cfmt_outcome_t *o, const cfmt_scene_t *sc)
+{
+    int want = o->intent ? o->intent->want : o->row->b.advertised != 1;
+    apr_time_t until = rests_until(o, sc, want);
+
+    if (until > sc->now && (o->intent || o->d.action == CFMT_DO_LOOK)) {
+        o->wait = until;
+        o->intent = NULL;
+    }
+}
+
 /* A proposal whose reason is gone. */
 static int is_over(const cfmt_outcome_t *o, const cfmt_proposal_row_t *pr)
 {
@@ -174,13 +175,13 @@ static int is_over(const cfmt_outcome_t *o, const cfmt_proposal_row_t *pr)
 
 static void find_over(cfmt_outcome_t *o, const cfmt_scene_t *sc)
 {
+    const apr_array_header_t *all = cfmt_scene_rows(sc, &o->row->b.cidr)->proposals;
     int i;
 
-    for (i = 0; i < sc->proposals->nelts; i++) {
-        const cfmt_proposal_row_t *pr = &APR_ARRAY_IDX(sc->proposals, i, cfmt_proposal_row_t);
+    for (i = 0; all && i < all->nelts; i++) {
+        const cfmt_proposal_row_t *pr = APR_ARRAY_IDX(all, i, const cfmt_proposal_row_t *);
 
-        if (pr->state == CFMT_PROPOSAL_OPEN && is_over(o, pr)
-            && !cfmt_cidr_compare(&pr->prefix, &o->row->b.cidr)) {
+        if (pr->state == CFMT_PROPOSAL_OPEN && is_over(o, pr)) {
             o->over[pr->want != 0] = pr;
         }
     }
@@ -193,7 +194,7 @@ apr_status_t cfmt_outcome_find(cfmt_outcome_t *o, const cfmt_scene_t *sc,
 
     memset(o, 0, sizeof(*o));
     o->row = row;
-    rv = cfmt_attribute(&o->standing, &o->attributed, sc, row);
+    rv = cfmt_attribute(&o->standing, &o->attributed, &o->before, sc, row);
     o->save_standing = o->attributed != CFMT_ATTRIBUTED_SAME;
     if (rv != APR_SUCCESS) {
         return rv;
@@ -202,13 +203,14 @@ apr_status_t cfmt_outcome_find(cfmt_outcome_t *o, const cfmt_scene_t *sc,
     cfmt_withdraw_decide(&o->d, &o->c);
     cfmt_advertise_decide(&o->a, &o->c);
     o->pending = cfmt_scene_intent(sc, &row->b.cidr);
-    find_decision(o, sc);
+    cfmt_outcome_show(o, sc);
     if (o->pending) {
         judge_pending(o, sc);
     }
     else {
         choose_withdrawal(o, sc);
         choose_advertisement(o, sc);
+        wait_after_failure(o, sc);
     }
     find_over(o, sc);
     o->page = o->a.page && !o->intent;
@@ -228,13 +230,18 @@ int cfmt_outcome_writes(const cfmt_outcome_t *o)
            || o->fate == CFMT_PENDING_CANCEL;
 }
 
-static apr_status_t record_change(const cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_pool_t *p)
+int cfmt_outcome_is_urgent(const cfmt_outcome_t *o)
 {
-    const cfmt_cause_t *cause = &o->standing.cause;
+    return o->intent || o->proposal || o->page || o->fate == CFMT_PENDING_CANCEL;
+}
 
-    return cfmt_record(sc->e, sc->now, o->row->b.advertised ? "change.advertised"
-                                                            : "change.withdrawn",
-                       name_of(o, p), cause->who ? cause->who : cfmt_cause_name(cause->kind),
+static apr_status_t record_change(const cfmt_standing_t *st, const cfmt_scene_t *sc, apr_pool_t *p)
+{
+    const cfmt_cause_t *cause = &st->cause;
+
+    return cfmt_record(sc->e, sc->now, st->advertised ? "change.advertised" : "change.withdrawn",
+                       cfmt_cidr_format(p, &st->prefix),
+                       cause->who ? cause->who : cfmt_cause_name(cause->kind),
                        cfmt_cause_name(cause->kind),
                        cause->intent ? apr_psprintf(p, "intent %" APR_INT64_T_FMT, cause->intent)
                        : cause->attack ? apr_pstrcat(p, "attack ", cause->attack, NULL) : NULL);
@@ -259,7 +266,9 @@ static apr_status_t write_cancel(cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_
 {
     cfmt_intent_change_t change = { .state = CFMT_INTENT_CANCELLED, .at = sc->now, .who = "policy",
                                     .text = o->pending->want ? "the attack is over"
-                                            : o->a.attack ? "an attack began" : "held" };
+                                            : cfmt_gate_open(&o->d.gates[CFMT_GATE_NO_ATTACK])
+                                                ? "held, or in a maintenance window"
+                                                : "an attack began" };
     apr_status_t rv = cfmt_intent_change(sc->e->store, o->pending->id, &change, p);
 
     if (rv == CFMT_EINVALID || rv == CFMT_EMOVED || rv == CFMT_EMISSING) {
@@ -303,8 +312,11 @@ apr_status_t cfmt_outcome_write(cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_p
     if (o->save_standing) {
         rv = cfmt_standing_save(sc->e->store, &o->standing);
     }
+    if (rv == APR_SUCCESS && o->before) {
+        rv = record_change(o->before, sc, ptemp);
+    }
     if (rv == APR_SUCCESS && o->attributed == CFMT_ATTRIBUTED_CHANGE) {
-        rv = record_change(o, sc, ptemp);
+        rv = record_change(&o->standing, sc, ptemp);
     }
     if (rv == APR_SUCCESS && o->fate == CFMT_PENDING_CANCEL) {
         rv = write_cancel(o, sc, ptemp);
@@ -321,12 +333,12 @@ apr_status_t cfmt_outcome_write(cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_p
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
-static void tell_change(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
+static void tell_change(const cfmt_standing_t *st, const cfmt_scene_t *sc)
 {
-    const cfmt_cause_t *cause = &o->standing.cause;
+    const cfmt_cause_t *cause = &st->cause;
 
     cfmt_log(sc->e->conf.log, CFMT_LOG_NOTICE, CFMT_ID(0961) "%s was %s at %s: cause %s%s%s%s%s",
-             name_of(o, sc->p), cfmt_want_name(o->row->b.advertised),
+             cfmt_cidr_format(sc->p, &st->prefix), cfmt_want_name(st->advertised),
              cause->at ? cfmt_time_format(sc->p, cause->at) : "a time that is not known",
              cfmt_cause_name(cause->kind), cause->who ? ", " : "", cause->who ? cause->who : "",
              cause->attack ? ", attack " : "", cause->attack ? cause->attack : "");
@@ -363,8 +375,11 @@ void cfmt_outcome_tell(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
 {
     const cfmt_log_t *log = sc->e->conf.log;
 
+    if (o->before) {
+        tell_change(o->before, sc);
+    }
     if (o->attributed == CFMT_ATTRIBUTED_CHANGE) {
-        tell_change(o, sc);
+        tell_change(&o->standing, sc);
     }
     if (o->fate == CFMT_PENDING_CANCEL) {
         cfmt_log(log, CFMT_LOG_WARNING, CFMT_ID(0965) "intent %" APR_INT64_T_FMT " (%s %s) is"

@@ -84,7 +84,7 @@ void cfmt_program_ask(cfmt_engine_t *e, const cfmt_cidr_t *prefix, const char *p
     g->e = e;
     g->pool = p;
     g->prefix = *prefix;
-    g->deadline = cfmt_monotonic() + LIMIT;
+    g->deadline = cfmt_monotonic() + (e->check_limit ? e->check_limit : LIMIT);
     m->check_asked_at = cfmt_clock_now(e->conf.clock);
     rv = cfmt_spawn(&g->pid, &g->out, path, cfmt_cidr_format(p, prefix));
     if (rv != APR_SUCCESS) {

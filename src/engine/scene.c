@@ -11,31 +11,12 @@
 #include "scene.h"
 
 #define DAY apr_time_from_sec(86400)
-#define ATTACKS_MAX 1000
+#define ATTACKS_MAX 1000             /* open ones; as many of the ended */
 #define LATELY (DAY + apr_time_from_sec(2 * 3600)) /* whatever doubles the calm is younger */
 #define DONE_MAX 500                 /* intents that are looked back upon */
 #define PROPOSALS_MAX 500
 #define READ_TAKES apr_time_from_sec(2)  /* in real time: a reading may be so old */
 #define NO_MEANS_NO DAY              /* so long nobody is asked again */
-
-/* ---- memory ---------------------------------------------------------------------------------- */
-
-cfmt_memory_t *cfmt_scene_memory(cfmt_engine_t *e, const cfmt_cidr_t *cidr)
-{
-    char text[64];
-    cfmt_memory_t *m;
-    apr_pool_t *p;
-
-    apr_pool_create(&p, e->store_pool);
-    apr_cpystrn(text, cfmt_cidr_format(p, cidr), sizeof(text));
-    apr_pool_destroy(p);
-    m = apr_hash_get(e->memories, text, APR_HASH_KEY_STRING);
-    if (!m) {
-        m = apr_pcalloc(e->store_pool, sizeof(*m));
-        apr_hash_set(e->memories, apr_pstrdup(e->store_pool, text), APR_HASH_KEY_STRING, m);
-    }
-    return m;
-}
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -66,7 +47,7 @@ static apr_status_t load_traffic(cfmt_scene_t *sc)
         mark = fact(sensed.facts, "watermark");
         ripe = (sensed.read_at - lag) / CFMT_MINUTE * CFMT_MINUTE;
         sc->complete = mark && mark < ripe ? mark : ripe;
-        sc->traffic_at = sensed.read_at;
+        sc->traffic_at = fact(sensed.facts, "failed") ? 0 : sensed.read_at;
         sc->traffic_cut = fact(sensed.facts, "cut") != 0;
         rv = cfmt_job_due(sc->e->store, "traffic", &sc->poll_at);
     }
@@ -95,8 +76,6 @@ static apr_status_t load_world(cfmt_scene_t *sc)
     rv = rv == APR_SUCCESS ? cfmt_evidence_load_all(s, sc->now - DAY, &sc->evidence, sc->p) : rv;
     rv = rv == APR_SUCCESS ? load_attacks(sc) : rv;
     rv = rv == APR_SUCCESS ? load_traffic(sc) : rv;
-    rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_CURSOR, 0, &sc->cursor) : rv;
-    rv = rv == APR_SUCCESS ? cfmt_journal_head(s, &sc->head) : rv;
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -117,15 +96,17 @@ static apr_status_t load_acts(cfmt_scene_t *sc)
     apr_status_t rv = cfmt_intents_open(s, &sc->intents, sc->p);
 
     rv = rv == APR_SUCCESS ? cfmt_intents_list(s, NULL, 0, DONE_MAX, &sc->done, sc->p) : rv;
-    rv = rv == APR_SUCCESS ? cfmt_intents_last_done(s, &sc->last_done, sc->p) : rv;
     rv = rv == APR_SUCCESS ? cfmt_holds_load(s, sc->now, &sc->holds, sc->p) : rv;
     rv = rv == APR_SUCCESS ? cfmt_windows_load(s, sc->now, &sc->windows, sc->p) : rv;
     rv = rv == APR_SUCCESS ? cfmt_proposals_list(s, PROPOSALS_MAX, &sc->proposals, sc->p) : rv;
     rv = rv == APR_SUCCESS ? cfmt_adoptions_load(s, &sc->adoptions, sc->p) : rv;
-    rv = rv == APR_SUCCESS ? cfmt_standings_load(s, &sc->standings, sc->p) : rv;
-    return rv == APR_SUCCESS ? cfmt_decisions_load(s, &sc->decisions, sc->p) : rv;
+    return rv == APR_SUCCESS ? cfmt_standings_load(s, &sc->standings, sc->p) : rv;
 }
 
+/*
+ * The cursor first and the head last: where they meet, nothing came to the journal in between, so
+ * all tables are of one moment, and no state is older than the time at which it was read.
+ */
 apr_status_t cfmt_scene_load(cfmt_scene_t *sc, cfmt_engine_t *e, apr_time_t now, apr_pool_t *p)
 {
     apr_status_t rv;
@@ -136,43 +117,18 @@ apr_status_t cfmt_scene_load(cfmt_scene_t *sc, cfmt_engine_t *e, apr_time_t now,
     sc->now = now;
     sc->settings = e->conf.settings ? e->conf.settings : apr_table_make(p, 1);
     sc->mode = cfmt_mode_of(sc->settings);
-    rv = load_world(sc);
+    rv = cfmt_meta_int(e->store, CFMT_META_CURSOR, 0, &sc->cursor);
+    rv = rv == APR_SUCCESS ? load_world(sc) : rv;
     rv = rv == APR_SUCCESS ? load_acts(sc) : rv;
-    if (rv == APR_SUCCESS && e->api) {
+    rv = rv == APR_SUCCESS ? cfmt_journal_head(e->store, &sc->head) : rv;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    cfmt_scene_index(sc);
+    if (e->api) {
         cfmt_api_state(e->api, CFMT_UPSTREAM_REST, &sc->rest);
     }
     return rv;
-}
-
-/* ---- finding --------------------------------------------------------------------------------- */
-
-/* Rows of these tables begin with what is looked for, or are few. */
-const cfmt_standing_t *cfmt_scene_standing(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr)
-{
-    int i;
-
-    for (i = 0; i < sc->standings->nelts; i++) {
-        const cfmt_standing_t *st = &APR_ARRAY_IDX(sc->standings, i, cfmt_standing_t);
-
-        if (!cfmt_cidr_compare(&st->prefix, cidr)) {
-            return st;
-        }
-    }
-    return NULL;
-}
-
-const cfmt_intent_row_t *cfmt_scene_intent(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr)
-{
-    int i;
-
-    for (i = 0; i < sc->intents->nelts; i++) {
-        const cfmt_intent_row_t *in = &APR_ARRAY_IDX(sc->intents, i, cfmt_intent_row_t);
-
-        if (!cfmt_cidr_compare(&in->prefix, cidr)) {
-            return in;
-        }
-    }
-    return NULL;
 }
 
 static int by_prefix(const void *key, const void *set)
@@ -243,8 +199,14 @@ static void add_threats(cfmt_case_t *c, const cfmt_scene_t *sc)
             };
         }
     }
+    if (sc->too_many) { /* to be advertised for those that are known; withdrawn for none */
+        APR_ARRAY_PUSH(all, cfmt_threat_t) = (cfmt_threat_t){
+            .attack = "more than were read", .source = "alert", .from = sc->now,
+            .last_at = sc->now, .everywhere = 1
+        };
+    }
     c->threats = (const cfmt_threat_t *)all->elts;
-    c->nthreats = sc->too_many ? -1 : all->nelts;
+    c->nthreats = all->nelts;
 }
 
 /* ---- the past -------------------------------------------------------------------------------- */
@@ -271,22 +233,29 @@ static int by_policy(const cfmt_intent_row_t *in)
     return !strcmp(in->cause, "calm") || !strcmp(in->cause, "proposal");
 }
 
+/* Superseded while it was under way: an attack was faster than the answer. */
 static int took_effect(const cfmt_intent_row_t *in)
 {
-    return in->state == CFMT_INTENT_DONE || in->state == CFMT_INTENT_PROPAGATING
-           || in->state == CFMT_INTENT_ACCEPTED;
+    return in->sent_at && (in->state == CFMT_INTENT_DONE || in->state == CFMT_INTENT_PROPAGATING
+                           || in->state == CFMT_INTENT_ACCEPTED
+                           || in->state == CFMT_INTENT_SUPERSEDED);
 }
 
 static void add_past(cfmt_case_t *c, const cfmt_scene_t *sc)
 {
-    apr_array_header_t *past = apr_array_make(sc->p, 2, sizeof(cfmt_past_t));
+    const apr_array_header_t *done = cfmt_scene_rows(sc, &c->cidr)->done;
+    apr_array_header_t *past;
     int i;
 
-    for (i = 0; i < sc->done->nelts; i++) {
-        const cfmt_intent_row_t *in = &APR_ARRAY_IDX(sc->done, i, cfmt_intent_row_t);
+    if (!done) {
+        c->npast = 0;
+        return;
+    }
+    past = apr_array_make(sc->p, 2, sizeof(cfmt_past_t));
+    for (i = 0; i < done->nelts; i++) {
+        const cfmt_intent_row_t *in = APR_ARRAY_IDX(done, i, const cfmt_intent_row_t *);
 
-        if (!in->want && in->sent_at && took_effect(in) && by_policy(in)
-            && sc->now - in->sent_at < LATELY && !cfmt_cidr_compare(&in->prefix, &c->cidr)) {
+        if (!in->want && took_effect(in) && by_policy(in) && sc->now - in->sent_at < LATELY) {
             APR_ARRAY_PUSH(past, cfmt_past_t) = (cfmt_past_t){
                 .at = in->sent_at, .back_at = back_after(sc, &c->cidr, in->sent_at)
             };
@@ -299,12 +268,13 @@ static void add_past(cfmt_case_t *c, const cfmt_scene_t *sc)
 /* Only if nobody has changed it since. */
 static void add_withdrawn(cfmt_case_t *c, const cfmt_scene_t *sc)
 {
+    const apr_array_header_t *done = cfmt_scene_rows(sc, &c->cidr)->done;
     int i;
 
-    for (i = 0; i < sc->done->nelts; i++) {
-        const cfmt_intent_row_t *in = &APR_ARRAY_IDX(sc->done, i, cfmt_intent_row_t);
+    for (i = 0; done && i < done->nelts; i++) {
+        const cfmt_intent_row_t *in = APR_ARRAY_IDX(done, i, const cfmt_intent_row_t *);
 
-        if (in->sent_at && took_effect(in) && !cfmt_cidr_compare(&in->prefix, &c->cidr)) {
+        if (took_effect(in)) {
             c->policy_withdrew_at = !in->want && by_policy(in) && c->b.advertised == 0
                                             && c->cause.intent == in->id
                                         ? in->sent_at : 0;
@@ -362,12 +332,13 @@ static void add_offer(cfmt_offer_t *o, const cfmt_scene_t *sc, const cfmt_case_t
         [CFMT_PROPOSAL_OPEN] = CFMT_OFFER_OPEN, [CFMT_PROPOSAL_APPROVED] = CFMT_OFFER_APPROVED,
         [CFMT_PROPOSAL_DENIED] = CFMT_OFFER_DENIED,
     };
+    const apr_array_header_t *all = cfmt_scene_rows(sc, &c->cidr)->proposals;
     int i;
 
-    for (i = 0; i < sc->proposals->nelts; i++) {
-        const cfmt_proposal_row_t *pr = &APR_ARRAY_IDX(sc->proposals, i, cfmt_proposal_row_t);
+    for (i = 0; all && i < all->nelts; i++) {
+        const cfmt_proposal_row_t *pr = APR_ARRAY_IDX(all, i, const cfmt_proposal_row_t *);
 
-        if (pr->want != want || cfmt_cidr_compare(&pr->prefix, &c->cidr)) {
+        if (pr->want != want || (unsigned)pr->state >= CFMT_PROPOSAL_STATES) {
             continue;
         }
         o->state = states[pr->state];

@@ -15,8 +15,18 @@ typedef struct cfmt_memory_t {
     int check_ok;
     char check_text[200];
     apr_uint64_t written;         /* digest of the decision that is stored */
+    apr_time_t written_at;
     apr_time_t told_failing_at;   /* an intent that fails, last */
+    int failed;                   /* of the policy's, since one was done */
 } cfmt_memory_t;
+
+/* What the tables hold of one prefix. Arrays are NULL where there is nothing. */
+typedef struct cfmt_rows_t {
+    const cfmt_standing_t *standing;
+    const cfmt_intent_row_t *intent;    /* open */
+    apr_array_header_t *done;           /* const cfmt_intent_row_t *: newest first */
+    apr_array_header_t *proposals;      /* const cfmt_proposal_row_t *: newest first */
+} cfmt_rows_t;
 
 typedef struct cfmt_scene_t {
     cfmt_engine_t *e;
@@ -31,27 +41,32 @@ typedef struct cfmt_scene_t {
     int too_many;                   /* there are more open ones than were read */
     apr_array_header_t *intents;    /* cfmt_intent_row_t: open */
     apr_array_header_t *done;       /* cfmt_intent_row_t: newest first, of the last days */
-    apr_array_header_t *last_done;  /* cfmt_intent_row_t: of each prefix and want */
     apr_array_header_t *holds, *windows, *proposals, *adoptions; /* rows of cfmt_store_act.h */
     apr_array_header_t *standings;  /* cfmt_standing_t */
-    apr_array_header_t *decisions;  /* cfmt_decision_row_t */
+    apr_hash_t *rows;               /* cfmt_cidr_t -> cfmt_rows_t, of those above */
     apr_time_t complete;            /* end of the newest complete minute of traffic; 0 = none */
-    apr_time_t traffic_at;          /* traffic was read, begun then; 0 = never */
+    apr_time_t traffic_at;          /* all of it was read, begun then; 0 = it was not */
     int traffic_cut;                /* and cut */
     apr_time_t poll_at;             /* is read next */
     cfmt_upstream_state_t rest;     /* of the API */
-    apr_int64_t cursor, head;
+    apr_int64_t cursor, head;       /* as read before all of it, and behind all of it */
 } cfmt_scene_t;
 
 apr_status_t cfmt_scene_load(cfmt_scene_t *sc, cfmt_engine_t *e, apr_time_t now, apr_pool_t *p);
 /* Everything that policy looks at for one prefix. standing: its cause as found this round. */
 void cfmt_scene_case(cfmt_case_t *c, const cfmt_scene_t *sc, const cfmt_prefix_row_t *row,
                      const cfmt_standing_t *standing);
-/* The row of a prefix, or NULL. */
-const cfmt_standing_t *cfmt_scene_standing(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr);
-const cfmt_intent_row_t *cfmt_scene_intent(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr);
 /* An attack of the scene is on the prefix or inside it. */
 int cfmt_scene_hits(const cfmt_struck_t *a, const cfmt_cidr_t *cidr);
+
+/* ---- scene_rows.c ---------------------------------------------------------------------------- */
+
+/* Sorts what was loaded by prefix. */
+void cfmt_scene_index(cfmt_scene_t *sc);
+/* Never NULL: all of it empty where there is nothing. */
+const cfmt_rows_t *cfmt_scene_rows(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr);
+const cfmt_standing_t *cfmt_scene_standing(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr);
+const cfmt_intent_row_t *cfmt_scene_intent(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr);
 /* Made where missing; lives as long as the engine's store handle. */
 cfmt_memory_t *cfmt_scene_memory(cfmt_engine_t *e, const cfmt_cidr_t *cidr);
 

@@ -340,26 +340,32 @@ static void conclude_parent(cfmt_run_t *run, const parent_t *parent)
     }
 }
 
-/* What should have been in this run's answers and was not. */
-static int is_missing(const prefixes_t *d, const known_t *known)
+/*
+ * What should have been in this run's answers and was not; *psure: it is not there. In a list with
+ * a row that cannot be read it may be that row: then only its state is not known.
+ */
+static int is_missing(const prefixes_t *d, const known_t *known, int *psure)
 {
     const parent_t *parent = apr_hash_get(d->by_parent, known->row->b.parent,
                                           APR_HASH_KEY_STRING);
 
-    return !known->listed && (parent ? parent->listed && parent->complete : d->complete);
+    *psure = parent ? parent->complete : d->complete;
+    return !known->listed && (parent ? parent->listed != NULL : d->complete);
 }
 
 static void conclude_missing(cfmt_run_t *run, const known_t *known)
 {
     const cfmt_prefix_row_t *row = known->row;
 
-    if (!row || row->gone || !is_missing(run->data, known)) {
+    int sure;
+
+    if (!row || row->gone || !is_missing(run->data, known, &sure)) {
         return;
     }
     if (!row->missing_since) {
         cfmt_run_reading(run, "missing", row->b.id, run->now);
     }
-    else if (run->now - row->missing_since >= GONE_AFTER) {
+    else if (sure && run->now - row->missing_since >= GONE_AFTER) {
         cfmt_run_tell(run, CFMT_LOG_WARNING,
                       CFMT_ID(0861) "prefix %s is no longer in the account: not listed for %s",
                       cfmt_cidr_format(run->p, &row->b.cidr),

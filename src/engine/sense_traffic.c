@@ -475,6 +475,7 @@ static void conclude_facts(cfmt_run_t *run)
     apr_table_setn(t, "targets", apr_itoa(run->p, d->targets->nelts));
     apr_table_setn(t, "watermark", apr_psprintf(run->p, "%" APR_TIME_T_FMT, d->watermark));
     apr_table_setn(t, "idle", idle ? "1" : "0");
+    apr_table_setn(t, "failed", run->result.status == APR_SUCCESS ? "0" : "1");
     apr_table_setn(t, "cut", apr_itoa(run->p, d->cut));
     apr_table_setn(t, "cut_prefixes", cut_names(run));
     apr_table_setn(t, "behind", apr_psprintf(run->p, "%" APR_TIME_T_FMT, behind(run)));

@@ -12,10 +12,10 @@
 
 /* So many of each kind; all of them together are CFMT_TRAFFIC_SUMS. */
 static const int most[CFMT_SUM_KINDS] = {
-    [CFMT_SUM_TOTAL] = 1,   [CFMT_SUM_SPOOFED] = 1,  [CFMT_SUM_VECTOR] = 8,
-    [CFMT_SUM_SOURCE] = 30, [CFMT_SUM_ASN] = 14,     [CFMT_SUM_COUNTRY] = 12,
-    [CFMT_SUM_PORT] = 10,   [CFMT_SUM_SOURCE_PORT] = 8, [CFMT_SUM_COLO] = 10,
-    [CFMT_SUM_TARGET] = 6,
+    [CFMT_SUM_TOTAL] = 1,   [CFMT_SUM_SPOOFED] = 1,  [CFMT_SUM_VECTOR] = 6,
+    [CFMT_SUM_SOURCE] = 16, [CFMT_SUM_ASN] = 8,      [CFMT_SUM_COUNTRY] = 8,
+    [CFMT_SUM_PORT] = 6,    [CFMT_SUM_SOURCE_PORT] = 4, [CFMT_SUM_COLO] = 6,
+    [CFMT_SUM_TARGET] = 4,
 };
 
 /* ---- sums ------------------------------------------------------------------------------------ */

@@ -9,8 +9,8 @@
  *     ./bench_growth FILE [days [prefixes [deliveries a day]]]
  *
  * The year is the dearest that DESIGN's figures allow: all prefixes advertised all the time, in
- * every minute of each something dropped, two hours of attack a day. FILE must not exist. Prints MB
- * by table and index, and the part of the budget; exit status 1 above it. About a minute.
+ * every minute of each something dropped, two hours of attack a day with its detail. FILE must not
+ * exist. Prints MB by table and index, and the part of the budget; exit status 1 above it. Minutes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,12 +21,14 @@
 #include <sqlite3.h>
 
 #include "cfmt_engine.h"
+#include "cfmt_store_traffic.h"
 
 #define DAY apr_time_from_sec(86400)
 #define START (apr_time_from_sec(1700000000) / DAY * DAY)
 #define BUDGET_MB 300.0 /* a year, DESIGN.md section 8 */
 #define READ 7          /* minutes of a reading; one of them has become complete */
 #define ATTACKED 120    /* minutes a day, of one prefix after the other */
+#define SAMPLES 400     /* of a minute of attack, each from another source */
 #define ACCOUNT "9035f53656c247e895c5a6939ae8a0e0"
 
 static apr_pool_t *pool, *daily;
@@ -153,6 +155,56 @@ static void append_deliveries(cfmt_store_t *s, apr_time_t midnight, int day)
     }
 }
 
+/* ---- a day of detail ------------------------------------------------------------------------- */
+
+/* Each sample from elsewhere: as many names as there can be. */
+static void add_sample(apr_array_header_t *rows, apr_time_t minute, const cfmt_cidr_t *target,
+                       int i)
+{
+    cfmt_detail_t *d = apr_array_push(rows);
+
+    memset(d, 0, sizeof(*d));
+    must(cfmt_cidr_parse(&d->source, NULL,
+                         apr_psprintf(daily, "%d.%d.%d.7", 20 + rand() % 60, rand() % 256, i % 256)),
+         "source");
+    d->minute = minute;
+    d->target = *target;
+    d->vector = "UDP Flood";
+    d->rule_id = "36afd2adc3f04a16ba7ec8da2d9a7a2f";
+    d->rule = "UDP flood from many sources";
+    d->asn = 64500 + rand() % 60;
+    d->asn_name = "EXAMPLE-NETWORK-OF-SOMEBODY";
+    d->country = "CH";
+    d->source_port = 1024 + rand() % 60000;
+    d->target_port = 443;
+    d->protocol = "UDP";
+    d->colo = "FRA06";
+    d->packets = 10000 * (1 + rand() % 4);
+    d->bits = d->packets * 4100;
+}
+
+/* As sense_detail.c stores the minutes of an attack. */
+static void put_details(cfmt_store_t *s, apr_time_t midnight, int day)
+{
+    cfmt_cidr_t prefix, target;
+    int minute, i;
+
+    must(cfmt_cidr_parse(&prefix, NULL, apr_psprintf(daily, "203.0.%d.0/24", day % prefixes)),
+         "prefix");
+    must(cfmt_cidr_parse(&target, NULL, apr_psprintf(daily, "203.0.%d.7", day % prefixes)),
+         "target");
+    for (minute = 0; minute < ATTACKED; minute++) {
+        apr_array_header_t *rows = apr_array_make(daily, SAMPLES, sizeof(cfmt_detail_t));
+        apr_time_t at = midnight + minute * CFMT_MINUTE;
+
+        for (i = 0; i < SAMPLES; i++) {
+            add_sample(rows, at, &target, i);
+        }
+        must(cfmt_traffic_put(s, cfmt_traffic_sheet(&prefix, at, 0, rows, daily), daily),
+             "detail");
+    }
+}
+
 /* ---- a year ---------------------------------------------------------------------------------- */
 
 static void project(cfmt_store_t *s, cfmt_projector_t *pr)
@@ -169,7 +221,8 @@ static void project(cfmt_store_t *s, cfmt_projector_t *pr)
 
 static void prune(cfmt_store_t *s, apr_time_t now)
 {
-    cfmt_retention_t conf = { .journal = 400 * DAY, .rejected = 30 * DAY, .evidence = 30 * DAY };
+    cfmt_retention_t conf = { .journal = 400 * DAY, .rejected = 30 * DAY, .evidence = 30 * DAY,
+                              .traffic = 90 * DAY };
     apr_pool_t *p;
     int more = 1;
 
@@ -194,6 +247,7 @@ static void live(cfmt_store_t *s)
         for (minute = 1; minute <= 1440; minute++) {
             append_reading(s, midnight + minute * CFMT_MINUTE, day);
         }
+        put_details(s, midnight, day);
         must(cfmt_store_commit(s), "commit");
         project(s, pr);
         prune(s, midnight + DAY);

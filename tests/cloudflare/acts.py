@@ -4,13 +4,16 @@ import json
 import re
 import time
 
+from client import post
 from httpd import SECRET, SLOWER
-from pair import MICRO
+from pair import BEHIND, MICRO
 from truth import HALF, LIKE, MAIL, MINUTE, V6, WEB, asked, stamp, verdict
 
 FIVE = (WEB, MAIL, HALF, V6)           # on demand; the fifth is not
 RULE = 15 * MINUTE                     # Cloudflare's, between two changes
-AUTO = ("CfmtMode enforce", "CfmtPrefix * withdraw=auto advertise=auto")
+ENFORCE = "CfmtMode enforce"
+AUTO = (ENFORCE, "CfmtPrefix * withdraw=auto advertise=auto")
+SHORT = "CfmtCalm 5min"  # then it is withdrawn a quarter of an hour after it was advertised, as Cloudflare's rule is
 MOMENT = 1                             # real second in which another's change may cross ours
 OPEN = ("requested", "sent", "accepted", "propagating", "unknown")
 # What is told of acting at warning or above, and by whom it must be announced.
@@ -32,7 +35,7 @@ CHANGE = "SELECT id, at, what, prefix, who, why, ref FROM audit WHERE what LIKE 
 
 def start(pair, *allowed):
     """Webhooks are really delivered."""
-    for line in (ACTED, BLIND) + allowed:
+    for line in (ACTED, BLIND, BEHIND) + allowed:
         pair.server.log.allow(line)
     pair.start()
     pair.sim.control("POST", "/hooks", {"url": f"http://127.0.0.1:{pair.server.port}/webhook/cloudflare",
@@ -59,11 +62,11 @@ def wait(condition, what, limit=60):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"waited {limit * SLOWER} s for {what}")
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def wait_minute(pair, minute):
-    wait(lambda: minutes(pair) >= minute, f"minute {minute}", 120)
+    wait(lambda: minutes(pair) >= minute, f"minute {minute}", 300)
 
 
 def late(pair):
@@ -81,8 +84,8 @@ def dicts(pair, sql, *args):
 
 
 def intents(pair, cidr=None):
-    rows = dicts(pair, "SELECT id, prefix, want, cause, who, reason, attack, proposal, override, created_at, not_before,"
-                       " state, sent_at, answered_at, settled_at, attempts, answer FROM intent ORDER BY id")
+    rows = dicts(pair, "SELECT id, prefix, want, cause, who, reason, attack, proposal, override, created_at,"
+                       " not_before, state, sent_at, answered_at, settled_at, attempts, answer FROM intent ORDER BY id")
     return [r for r in rows if cidr in (None, r["prefix"])]
 
 
@@ -156,10 +159,10 @@ def is_advertised(pair, cidr=WEB):
 
 # ---- what always holds -----------------------------------------------------------------------------------
 
-def check_calm(pair, minute, cidr):
-    """Analytics, as they read in the end, have no attack within nineteen minutes before it was withdrawn."""
+def check_calm(pair, minute, cidr, calm):
+    """Analytics, as they read in the end, have no attack within so many minutes before it was withdrawn."""
     end = int(pair.begin + minute * MINUTE) // MINUTE * MINUTE
-    for at, found in asked(pair, LIKE[cidr], end - 19 * MINUTE, end).items():
+    for at, found in asked(pair, LIKE[cidr], end - calm * MINUTE, end).items():
         assert verdict(found) != "attack", (cidr, f"withdrawn at {minute:.1f}", f"attack at {stamp(at)}", found)
 
 
@@ -177,8 +180,9 @@ def check_apart(pair):
             last[cidr] = minute
 
 
-def check_always(pair, refused=(), calm=True):
-    """refused: statuses that calls may have got. calm: each withdrawal of ours was one of the policy."""
+def check_always(pair, refused=(), calm=19):
+    """refused: statuses that calls may have got. calm: minutes before each withdrawal of ours, those of CfmtCalm and
+    nearly five of lag."""
     pair.server.wait_projected()
     check_apart(pair)
     sent = patches(pair)
@@ -187,10 +191,9 @@ def check_always(pair, refused=(), calm=True):
     assert sum(r["attempts"] for r in rows) == len(sent), (rows, sent)
     open_ = [r["prefix"] for r in rows if r["state"] in OPEN]
     assert len(open_) == len(set(open_)), rows
-    if calm:
-        for minute, cidr, want in ours(pair):
-            if not want:
-                check_calm(pair, minute, cidr)
+    for minute, cidr, want in ours(pair):
+        if not want and calm:
+            check_calm(pair, minute, cidr, calm)
     check_audit(pair)
 
 
@@ -238,12 +241,30 @@ def flood(pair, rate, target="198.51.100.7", name="flood"):
 
 def alert(pair, event, ident="a" * 32, target="198.51.100.7"):
     """A webhook of ours, stored when this returns; the real time at which it was sent."""
-    from client import post
     at = time.time()
     post(pair.server, json.dumps({
         "alert_type": "dos_attack_l4", "alert_event": "ALERT_STATE_EVENT_" + event, "account_id": pair.sim.account,
         "ts": int(pair.now()), "data": {"attack_id": ident, "target_ip": target}}).encode()).stored()
     return at
+
+
+def struck(pair, stop=4, ident="a" * 32):
+    """Cloudflare announces the prefix for an attack, which is over at that minute."""
+    pair.server.log.allow(PROPOSED.format("advertise", WEB))
+    pair.server.log.allow(PAGE.format(WEB))  # two minutes are a moment here
+    flood(pair, 600000)
+    alert(pair, "START", ident)
+    pair.sim.prefix(WEB, advertised=True, by="auto-advertise", delay=0)
+    wait_minute(pair, stop)
+    flood(pair, 0)
+    alert(pair, "END", ident)
+
+
+def command(pair, *words, code=0):
+    """What cfmtctl says."""
+    done = pair.server.ctl(*words)
+    assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
+    return done.stdout + done.stderr
 
 
 def micro(pair, at):

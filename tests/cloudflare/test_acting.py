@@ -1,8 +1,8 @@
 """Each scenario of the simulator, from its first packet to the withdrawal, with all that is in between: which calls
 are made, when, none too early and none besides."""
-from acts import (AUTO, BY_CALM, BY_TRAFFIC, HALF, MAIL, ORPHAN, PAGE, PROPOSED, V6, WEB, attacks, audit, cause, changes,
-                  check_always, check_ours, intents, is_advertised, minutes, ours, proposals, real, scenario, settle, start, wait,
-                  wait_minute, wait_ours)
+from acts import (AUTO, BY_CALM, BY_TRAFFIC, HALF, MAIL, ORPHAN, PAGE, PROPOSED, V6, WEB, attacks, audit, cause,
+                  changes, check_always, check_ours, intents, is_advertised, minutes, ours, proposals, real, scenario,
+                  settle, start, wait, wait_minute, wait_ours)
 from pair import MICRO, Scene, scenes
 
 # An hour and a half takes that many real seconds.
@@ -45,13 +45,15 @@ def single_attack(pair):
 
 
 def first_of_all(pair):
-    """With advertise=auto it is announced by the first alert: what Cloudflare wants five seconds later is so already."""
-    play(pair, "single-attack", 40, count=2)
-    check_ours(pair, (WEB, True, 1.6, 1.8), (WEB, False, 34, 37))
+    """With advertise=auto the first alert announces it, unless Cloudflare does five seconds later: a moment here."""
+    play(pair, "single-attack", 40)
+    wait(lambda: not is_advertised(pair), "the withdrawal")
+    settle(pair)
+    check_always(pair)
+    check_ours(pair, *[(WEB, True, 1.6, 1.8)] * (len(ours(pair)) - 1), (WEB, False, 34, 37))
     withdrawn(pair)
-    assert [c[4] for c in changes(pair, "auto-advertise")] == [False]
-    made = [(r["cause"], r["attempts"], r["state"]) for r in intents(pair)]
-    assert made == [("attack", 1, "done"), ("calm", 1, "done")], made
+    made = [(r["cause"], r["state"]) for r in intents(pair)]
+    assert made in ([("attack", "done"), ("calm", "done")], [("calm", "done")]), made
 
 
 def always_on(pair):
@@ -109,7 +111,10 @@ def ipv6(pair):
 def locked(pair):
     """No call against the lock; at once when it is gone, unless Cloudflare was first."""
     pair.server.log.expect(PAGE.format(WEB))
-    play(pair, "locked", 54)
+    play(pair, "locked", 54, count=0)
+    wait(lambda: not is_advertised(pair), "the withdrawal")
+    settle(pair)
+    check_always(pair)
     found = ours(pair)
     mine = [(WEB, True, 8, 10)] if found[0][2] else []
     check_ours(pair, *mine, (WEB, False, 50, 52))
@@ -140,9 +145,8 @@ def no_own_announcement(pair):
     pair.configure()
     start(pair)
     scenario(pair, "no-own-announcement")
-    wait_minute(pair, 40)
-    done = pair.server.ctl("explain", WEB)
-    assert f"we do not announce {WEB}" in done.stdout, done.stdout
+    wait_minute(pair, 36)
+    wait(lambda: f"we do not announce {WEB}" in pair.server.ctl("explain", WEB).stdout, "the program's reason", 10)
     wait_ours(pair, 1)
     settle(pair)
     check_always(pair)

@@ -13,7 +13,7 @@ from pair import MICRO, Scene, scenes
 from truth import MAIL, MINUTE, WEB, advertise, attack, seconds_of, stamp, wait_time
 
 TARGET = "198.51.100.7"
-KEPT_ROWS, KEPT_SUMS = 100, 100  # of a minute of a prefix
+KEPT_ROWS, KEPT_SUMS = 30, 60  # of a minute of a prefix
 TOTAL, SPOOFED, VECTOR, SOURCE, ASN, COUNTRY, PORT, SOURCE_PORT, COLO, TARGETS = range(10)  # traffic_sum.kind
 QUERY = """query($a: string!, $from: Time!, $to: Time!) { viewer { accounts(filter: {accountTag: $a}) {
   rows: dosdNetworkAnalyticsAdaptiveGroups(limit: 10000, filter: {datetime_geq: $from, datetime_lt: $to,

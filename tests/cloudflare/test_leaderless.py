@@ -2,13 +2,16 @@
 killed and whoever starts meanwhile, and it takes no decision of the policy."""
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
-import time
+
+import pytest
 
 from httpd import IS_ROOT, cfmtctl_path, grp_of, wait_for
 from pair import MICRO, Scene, scenes
-from truth import HALF, MAIL, MINUTE, V6, WEB, advertise, known_until, wait_time
+from truth import HALF, MAIL, MINUTE, V6, WEB, advertise, wait_time
 
 ACTS = r"CFMT09(6[0-9]|7[0-7])"
 
@@ -78,6 +81,13 @@ def sent_once(pair):
     assert (known["state"], known["cause"]) == ("advertised", "operator"), known
 
 
+def blocks_stop(pid):
+    """A stopped process that has the leader lock would stop the host's engine."""
+    with open(f"/proc/{pid}/status") as f:
+        mask = int(re.search(r"SigBlk:\s*(\w+)", f.read())[1], 16)
+    return all(mask >> (s - 1) & 1 for s in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
+
+
 def killed(pair, executed):
     """In the midst of the call; the answer never came."""
     quit_httpd(pair)
@@ -87,6 +97,7 @@ def killed(pair, executed):
         wait_for(lambda: patches(pair), 20, "the call")
         if executed:
             wait_for(lambda: real(pair, HALF), 10, "the change")
+        assert blocks_stop(first.pid)
     finally:
         first.kill()
         first.communicate()
@@ -137,6 +148,10 @@ def without_a_token(pair):
         assert "CFMT0978" in line[0] and "Permission denied" in line[0] and "start httpd" in line[0]
     readable(pair, 0o644)
     assert "everybody can read it" in run(pair, "advertise", HALF, "--yes").stderr
+    if IS_ROOT:  # whoever can write to the database must not choose whose file is sent away
+        readable(pair)
+        shutil.chown(pair.token, "daemon")
+        assert "belongs neither to root" in run(pair, "advertise", HALF, "--yes").stderr
     assert not pair.server.journal("command")
     readable(pair, 0o600 if IS_ROOT else 0)
     assert run(pair, "hold", HALF, "--reason", "works").returncode == 0
@@ -150,7 +165,7 @@ def without_a_token(pair):
 
 def a_program_is_not_run(pair):
     """The token of exec: has no file; what a database names is not run."""
-    ran, program = pair.server.path("state/ran"), pair.server.path("give")
+    ran, program = pair.server.path("asan/ran"), pair.server.path("give")  # where everybody may write
     pair.server.write("give", f"#!/bin/sh\n: >>{ran}\necho {pair.sim.tokens['valid']}\n", 0o755)
     pair.own.append(f"CfmtApiToken exec:{program}")
     pair.own.append(f"CfmtWithdrawCheck exec:{program}")
@@ -177,7 +192,8 @@ def no_decision(pair):
     pair.server.stop()
     pair.write("UPDATE setting SET value = ? WHERE name = 'Mode'", [("enforce",)])
     pair.write("INSERT INTO intent(prefix, want, cause, who, reason, proposal, override, created_at, not_before, state,"
-               " next_at) VALUES(?, 1, 'operator', 'user bob', 'yesterday', 0, 0, 1, 0, 'requested', 0)", [(MAIL,)])
+               " next_at) VALUES(?, 1, 'operator', 'user bob', 'before', 0, 0, ?, 0, 'requested', 0)",
+               [(MAIL, int(pair.now()) * MICRO)])
     decided = pair.server.query("SELECT * FROM decision ORDER BY prefix")
     for words in (["hold", MAIL, "--reason", "x"], ["advertise", V6, "--yes", "--wait"]):
         done = run(pair, *words)
@@ -194,6 +210,7 @@ def no_decision(pair):
     wait_for(lambda: real(pair, WEB) is False and real(pair, MAIL), 40, "Apache to do the rest")
 
 
+@pytest.mark.asan
 @scenes(Scene(sent_once, takes=12, speed=120), Scene(killed_and_repeated, takes=8, speed=5),
         Scene(killed_and_apache_starts, takes=25, speed=5), Scene(two_and_apache, takes=10, speed=5),
         Scene(without_a_token, takes=5), Scene(a_program_is_not_run, takes=5),

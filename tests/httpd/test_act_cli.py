@@ -220,6 +220,8 @@ def test_status_of_some(store):
                           ("203.0.113.200", A)):  # what can be advertised, not the part of it that cannot
         assert [r["prefix"] for r in store.data("status", typed)["prefixes"]] == [prefix], typed
     assert [r["prefix"] for r in store.data("status", "mail", "web", B)["prefixes"]] == [B, A]
+    store.prefix(6, "203.0.0.0/16", enabled=0)
+    assert store.data("status", "203.0.113.7")["prefixes"][0]["prefix"] == A
     store.policy("10.1.0.0/16", "name=new")  # configured, and the API lists none: named it is shown
     row, = store.data("status", "new")["prefixes"]
     assert (row["prefix"], row["state"], row["since_at"]) == ("10.1.0.0/16", "not listed", None)
@@ -395,7 +397,7 @@ def test_audit_verify(store):
 
 
 @pytest.mark.parametrize("anchor", ["", "7", "7:", "x:" + "ab" * 32, "0:" + "ab" * 32, "7:" + "ab" * 31 + "z",
-                                    "7:" + "ab" * 33, ":" + "ab" * 32])
+                                    "7:" + "ab" * 33, "7:" + "ab" * 32 + "z", ":" + "ab" * 32])
 def test_what_is_no_anchor(store, anchor):
     done = store.server.ctl("audit", "verify", "--anchor", anchor)
     assert done.returncode == 2 and "CFMT0996" in done.stderr
@@ -432,6 +434,7 @@ BODIES = [
     (["hold", B, "--reason", "r"], {"command": "hold", "prefix": B, "reason": "r"}),
     (["hold", B, "--reason", "r", "--for", "2h"], {"command": "hold", "prefix": B, "reason": "r", "for": 2 * HOUR}),
     (["release", B], {"command": "release", "prefix": B}),
+    (["release", "mail", B, "198.51.100.1"], {"command": "release", "prefix": B}),
     (["adopt", ORPHAN, "--reason", "ours"], {"command": "adopt", "prefix": ORPHAN, "reason": "ours"}),
     (["window", "remove", "3"], {"command": "window.remove", "id": 3}),
     (["cancel", "7", "--reason", "r"], {"command": "cancel", "id": 7, "reason": "r"}),
@@ -515,9 +518,10 @@ def test_some_of_several(store):
     with answering(store, lambda c: bad if c["prefix"] == A else {"text": "fine"}):
         done = store.server.ctl("advertise", A, B, V6, "--yes")
     assert done.returncode == 5 and done.stdout == "fine\nfine\n" and done.stderr.count("CFMT0986") == 1
-    with answering(store, lambda c: {**bad, "code": 3} if c["prefix"] == A else bad):
-        done = store.server.ctl("advertise", A, B, "--yes")
-    assert done.returncode == 6  # all failed: the worst
+    for worse in (A, B):
+        with answering(store, lambda c, worse=worse: bad if c["prefix"] == worse else {**bad, "code": 3}):
+            done = store.server.ctl("advertise", A, B, "--yes")
+        assert done.returncode == 6  # all failed: the worst
 
 
 def test_damaged_answers_are_failures(store):
@@ -567,9 +571,10 @@ def moving(store, states, final=True):
                                        ("superseded", 1), ("cancelled", 1)])
 def test_wait(store, last, code):
     five(store)
+    begin = time.monotonic()
     with answering(store, moving(store, ["sent", "accepted", last])):
         done = store.server.ctl("advertise", V6, "--yes", "--wait=10s")
-    assert done.returncode == code, done
+    assert done.returncode == code and time.monotonic() - begin < 5 * SLOWER, done
     words = re.findall(r"^2001:db8::/32: (\w+)", done.stdout, re.M)
     assert done.stdout.startswith("will be advertised\n") and words == ["requested", "sent", "accepted", last]
     if code:
@@ -614,6 +619,20 @@ def test_asking_on_a_terminal(store, typed, code):
     assert len(store.commands()) == (2 if code == 0 else 0) and ("CFMT0990" in said) == (code != 0)
 
 
+def test_json_never_asks(store):
+    five(store)
+    master, slave = pty.openpty()
+    try:
+        proc = subprocess.Popen([cfmtctl_path(), "--db", store.server.db, "withdraw", A, "--json"], stdin=slave,
+                                stdout=slave, stderr=slave, env={"PATH": "/usr/bin:/bin", "TERM": "dumb"})
+        assert proc.wait(20 * SLOWER) == 2
+        assert "CFMT0989" in os.read(master, 4096).decode()
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert store.commands() == []
+
+
 def test_dry_run_changes_nothing(store):
     five(store)
     before = store.one("SELECT max(id) FROM journal")
@@ -631,7 +650,7 @@ def test_dry_run_changes_nothing(store):
 
 
 @pytest.mark.parametrize("args", [
-    ["advertise"], ["withdraw"], ["withdraw", A, "--all"], ["hold"], ["hold", A], ["hold", A, "--reason", ""],
+    ["advertise"], ["withdraw", "--yes"], ["withdraw", A, "--all", "--yes"], ["hold"], ["hold", A], ["hold", A, "--reason", ""],
     ["hold", A, "--reason", "r", "--for", "0"], ["hold", A, "--reason", "r", "--for", "x"], ["release"], ["adopt"],
     ["explain"], ["explain", A, B], ["timers", "x"], ["cancel"], ["cancel", "x"], ["cancel", "0"], ["cancel", "-1"],
     ["approve", "1", "2"], ["deny", "1.5"], ["window"], ["window", "add", "*", "now"], ["window", "list", "x"],

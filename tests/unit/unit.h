@@ -21,6 +21,7 @@
     X(project_attacks) X(attacks) X(detail) X(spoofed) X(traffic_event) \
     X(withdraw) X(withdraw_calm) X(withdraw_any) X(gates) X(cause) X(advertise) \
     X(intent) X(intent_life) X(hold) X(proposal) X(decision) X(decision_json) X(audit) \
+    X(options) X(decide) X(act) X(command) X(program) \
     X(leader) X(engine) X(sense) X(blind) X(runner) X(health) X(health_api) X(health_world)
 
 #define X(name) Suite *suite_##name(void);

@@ -128,8 +128,8 @@ static const char *make_api(ctl_lead_t *l)
     }
     l->api.token = read_token(l, token + 5, &why);
     if (!l->api.token) {
-        return apr_psprintf(l->p, "the token in %s cannot be used (%s; owner root, group %s and mode"
-                                  " 0640 let members of the group)",
+        return apr_psprintf(l->p, "the token in %s cannot be used (%s; owner root, group %s and"
+                                  " mode 0640 let members of the group)",
                             ctl_text(l->p, token + 5), why,
                             ctl_text(l->p, apr_table_get(t, "Group") ? apr_table_get(t, "Group")
                                                                      : "of CfmtGroup"));

@@ -23,8 +23,8 @@ const ctl_command_t ctl_commands[] = {
       .run = ctl_status,
       .summary = "am I under attack, am I protected, until when, and why",
       .text = "Mode, leader, analytics and API in a line, then the prefixes. DROPPED is the\n"
-              "newest known minute; NEXT what happens next, or why nothing does. PREFIX is a CIDR,\n"
-              "an address inside it, or the name of a CfmtPrefix line." },
+              "newest known minute; NEXT what happens next, or why nothing does. PREFIX is a\n"
+              "CIDR, an address inside it, or the name of a CfmtPrefix line." },
     { .name = "explain", .operands = "PREFIX", .operands_min = 1, .operands_max = 1,
       .run = ctl_explain,
       .summary = "why a prefix is, stays or will not be advertised",

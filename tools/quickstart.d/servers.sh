@@ -144,7 +144,10 @@ Listen 127.0.0.1:$TLS_PORT
 CfmtDb "$RUN/state/cfmt.db"
 CfmtSecret "file:$RUN/secret" label=quickstart
 CfmtSenders cloudflare 127.0.0.0/8 ::1/128
-CfmtPrefix 198.51.100.0/24 name=web
+# A demonstration may act at once. Where a network depends on it, begin with CfmtMode observe.
+CfmtMode enforce
+CfmtPrefix * withdraw=auto advertise=auto
+CfmtPrefix 198.51.100.0/24 name=web withdraw=auto advertise=auto
 CfmtAccountId $(simulator_line account)
 CfmtApiToken "file:$RUN/token"
 CfmtApiUrl $(simulator_line rest)

@@ -1,0 +1,103 @@
+/*
+ * Whether an intent that is due may be carried out: what makes it void, what is in its way, what
+ * must be waited for. Asked of tables only; act.c asks Cloudflare.
+ */
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "decide.h"
+
+#define LOOK_LASTS apr_time_from_sec(15)     /* the policy withdraws within, or decides anew */
+#define LEFT_OVER apr_time_from_sec(300)     /* an operator's wish that nobody tried is void then */
+
+static apr_interval_time_t real(const cfmt_engine_t *e, apr_interval_time_t d)
+{
+    return cfmt_clock_span(e->conf.clock, d);
+}
+
+static int is_policys(const cfmt_intent_row_t *in)
+{
+    return !strcmp(in->who, "policy");
+}
+
+/* Observe acts on nobody's word but an operator's, whatever was decided before it was set. */
+int cfmt_act_barred(const cfmt_engine_t *e, const cfmt_intent_row_t *in)
+{
+    return is_policys(in) && cfmt_mode_of(e->conf.settings) != CFMT_MODE_ENFORCE;
+}
+
+/* A withdrawal that the policy decided upon rests on a look that is over soon. */
+static int is_too_late(const cfmt_engine_t *e, const cfmt_intent_row_t *in, apr_time_t now)
+{
+    return !in->want && is_policys(in) && now - in->created_at > real(e, LOOK_LASTS);
+}
+
+/* Wanted by an operator, and then nobody was there for so long that he has done something else. */
+static int is_left_over(const cfmt_engine_t *e, const cfmt_intent_row_t *in)
+{
+    apr_time_t due = in->created_at > in->not_before ? in->created_at : in->not_before;
+
+    return !in->attempts && !is_policys(in) && due + real(e, LEFT_OVER) < e->began_at;
+}
+
+const char *cfmt_act_void(const cfmt_engine_t *e, const cfmt_intent_row_t *in, apr_time_t now)
+{
+    if (cfmt_act_barred(e, in)) {
+        return "CfmtMode observe: the policy changes nothing by itself";
+    }
+    if (is_too_late(e, in, now)) {
+        return in->attempts ? "not carried out in time: decided anew" : "the last look is too old";
+    }
+    return is_left_over(e, in) ? "nobody could carry it out in time: ask for it again" : NULL;
+}
+
+const char *cfmt_act_impossible(const cfmt_prefix_row_t *row)
+{
+    return row->b.locked == 1        ? "locked by Cloudflare"
+           : row->b.enabled == 0     ? "not on demand"
+           : row->b.bgp_control == 1 ? "controlled by BGP, not by the API" : NULL;
+}
+
+apr_status_t cfmt_act_settles(cfmt_engine_t *e, apr_time_t *pat, const cfmt_intent_row_t *in,
+                              apr_pool_t *p)
+{
+    apr_array_header_t *rows;
+    apr_status_t rv = cfmt_intents_list(e->store, &in->prefix, in->id, 1, &rows, p);
+    const cfmt_intent_row_t *old;
+
+    *pat = 0;
+    if (rv != APR_SUCCESS || !rows->nelts) {
+        return rv;
+    }
+    old = &APR_ARRAY_IDX(rows, 0, cfmt_intent_row_t);
+    if (old->state == CFMT_INTENT_SUPERSEDED && old->sent_at && old->want != in->want) {
+        *pat = old->answered_at > old->sent_at
+                   ? old->answered_at + cfmt_act_shows(e)
+                   : old->sent_at + real(e, CFMT_CALL_LEASE) + cfmt_act_shows(e);
+    }
+    return APR_SUCCESS;
+}
+
+apr_time_t cfmt_act_allowed(const cfmt_engine_t *e, const cfmt_intent_row_t *in,
+                            const cfmt_prefix_row_t *row, apr_time_t now, apr_pool_t *p)
+{
+    const apr_table_t *settings = e->conf.settings;
+    apr_time_t at = row->b.advertised_at;
+    cfmt_options_t o;
+
+    cfmt_options_of(&o, settings ? settings : apr_table_make(p, 1), &in->prefix, p);
+    if (!at || (!in->want && in->override)) {
+        return 0;
+    }
+    at += in->want ? o.min_withdrawn : o.min_advertised;
+    return at > now ? at : 0;
+}
+
+/* Where time runs faster, readings do not. */
+apr_interval_time_t cfmt_act_shows(const cfmt_engine_t *e)
+{
+    apr_interval_time_t least = real(e, apr_time_from_sec(5)), most = apr_time_from_sec(120);
+
+    return most > least ? most : least;
+}

@@ -1,0 +1,361 @@
+/*
+ * Unit tests of src/engine/{scene,outcome,outcome_shown,decide}.c: the case that is made of the
+ * tables, what is written because of it, and when.
+ */
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "acting.h"
+
+#define S ACTING_S
+
+static apr_pool_t *tick;
+
+static cfmt_cidr_t cidr(const char *text)
+{
+    cfmt_cidr_t c;
+
+    ck_assert_int_eq(cfmt_cidr_parse(&c, NULL, text), APR_SUCCESS);
+    return c;
+}
+
+static cfmt_engine_t *start(const char *mode, const char *options)
+{
+    cfmt_engine_t *e;
+
+    acting_begin();
+    apr_table_setn(acting_settings(), "Mode", mode);
+    apr_table_setn(acting_settings(), "Prefix *", options);
+    e = acting_engine();
+    acting_rounds(e, 0);
+    acting_until(e, "SELECT count(*) FROM standing", "1");
+    acting_rounds(e, apr_time_from_msec(300));
+    return e;
+}
+
+/* ---- the case -------------------------------------------------------------------------------- */
+
+/* The case of the prefix, as the next round would make it. */
+static cfmt_case_t look(cfmt_engine_t *e)
+{
+    static cfmt_scene_t sc;
+    cfmt_case_t c;
+    cfmt_cidr_t prefix = cidr(ACTING_PREFIX);
+    const cfmt_prefix_row_t *row;
+
+    acting_rounds(e, apr_time_from_msec(100));
+    apr_pool_create(&tick, unit_pool);
+    ck_assert_int_eq(cfmt_scene_load(&sc, e, acting_now(), tick), APR_SUCCESS);
+    row = cfmt_prefix_find(sc.prefixes, &prefix);
+    ck_assert_ptr_nonnull(row);
+    cfmt_scene_case(&c, &sc, row, cfmt_scene_standing(&sc, &prefix));
+    return c;
+}
+
+START_TEST(known_read_and_projected)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto calm=20m");
+    cfmt_case_t c = look(e);
+
+    ck_assert_int_eq(c.mode, CFMT_MODE_ENFORCE);
+    ck_assert_int_eq(c.options.withdraw, CFMT_HOW_AUTO);
+    ck_assert_int_eq(c.options.calm, S(1200));
+    ck_assert_int_eq(c.listed, 1);
+    ck_assert_int_eq(c.b.advertised, 0);
+    ck_assert_int_eq(c.cursor >= c.head, 1);
+    ck_assert_int_eq(c.held, 0);
+    ck_assert_int_eq(c.nthreats, 0);
+    ck_assert_int_eq(c.jumped, 0);
+    acting_end();
+}
+END_TEST
+
+static const struct {
+    const char *prefix;
+    int held;
+} holds[] = {
+    { ACTING_PREFIX, 1 }, { "203.0.112.0/23", 1 }, { "203.0.113.0/25", 0 }, { "192.0.2.0/24", 0 },
+};
+
+START_TEST(a_hold_on_what_covers_it_holds_it)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+
+    acting_command(apr_psprintf(unit_pool, "{\"command\":\"hold\",\"prefix\":\"%s\"}",
+                                holds[_i].prefix));
+    ck_assert_int_eq(look(e).held, holds[_i].held);
+    acting_end();
+}
+END_TEST
+
+START_TEST(a_window_of_all_is_one_of_each)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+
+    acting_command("{\"command\":\"window.add\",\"prefix\":\"*\",\"from\":5,"
+                   "\"to\":9000000000000000}");
+    acting_command("{\"command\":\"window.add\",\"prefix\":\"192.0.2.0/24\",\"from\":5,"
+                   "\"to\":9000000000000000}");
+    ck_assert_int_eq(look(e).nwindows, 1);
+    acting_end();
+}
+END_TEST
+
+static const struct {
+    const char *target;
+    int here, chosen, everywhere;
+} threats[] = {
+    { "203.0.113.7", 1, 1, 0 }, { "203.0.112.0/22", 1, 1, 0 }, { "198.51.100.7", -1, 0, 0 },
+    { NULL, 0, 0, 1 },
+};
+
+START_TEST(threats_are_here_or_everywhere)
+{
+    cfmt_engine_t *e = start("observe", "withdraw=auto");
+    cfmt_case_t c;
+
+    acting_alert(0, threats[_i].target);
+    c = look(e);
+    ck_assert_int_eq(c.nthreats, threats[_i].here >= 0);
+    if (c.nthreats) {
+        ck_assert_int_eq(c.threats[0].here, threats[_i].here);
+        ck_assert_int_eq(c.threats[0].chosen, threats[_i].chosen);
+        ck_assert_int_eq(c.threats[0].everywhere, threats[_i].everywhere);
+        ck_assert_str_eq(c.threats[0].source, "alert");
+    }
+    acting_end();
+}
+END_TEST
+
+START_TEST(the_cursor_is_of_before_and_the_head_of_behind)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+    cfmt_scene_t sc;
+
+    apr_pool_create(&tick, unit_pool);
+    acting_alert(0, "203.0.113.7"); /* answered, not projected */
+    ck_assert_int_eq(cfmt_scene_load(&sc, e, acting_now(), tick), APR_SUCCESS);
+    ck_assert(sc.cursor < sc.head);
+    acting_end();
+}
+END_TEST
+
+/* ---- what is written ------------------------------------------------------------------------- */
+
+START_TEST(a_decision_is_written_when_it_changes)
+{
+    cfmt_engine_t *e = start("observe", "withdraw=auto");
+    apr_int64_t rows;
+
+    acting_until(e, "SELECT verdict FROM decision", "none");
+    rows = kit_int(acting_store(), "SELECT count(*) FROM journal WHERE kind = 'decision'");
+    kit_sql(acting_store(), "UPDATE decision SET verdict = 'untouched'");
+    acting_skip(e, S(30));
+    acting_rounds(e, apr_time_from_msec(500));
+    ck_assert_str_eq(kit_text(acting_store(), "SELECT verdict FROM decision"), "untouched");
+    ck_assert_int_eq(kit_int(acting_store(), "SELECT count(*) FROM journal"
+                                             " WHERE kind = 'decision'"), rows);
+    acting_alert(0, "203.0.113.7");
+    acting_until(e, "SELECT verdict FROM decision", "wait");
+    acting_end();
+}
+END_TEST
+
+/* The state gets too old to act on, and is read again, each minute. */
+START_TEST(what_is_shut_for_moments_is_not_history)
+{
+    cfmt_engine_t *e;
+    acting_world_t w;
+    apr_int64_t rows;
+    int i;
+
+    acting_begin();
+    w = acting_get();
+    w.advertised = 1;
+    acting_set(&w);
+    e = acting_engine();
+    acting_rounds(e, 0);
+    acting_until(e, "SELECT count(*) FROM decision", "1");
+    acting_rounds(e, apr_time_from_msec(500));
+    rows = kit_int(acting_store(), "SELECT count(*) FROM journal WHERE kind = 'decision'");
+    for (i = 0; i < 5; i++) {
+        acting_skip(e, S(70));
+        acting_rounds(e, apr_time_from_msec(300));
+    }
+    ck_assert_int_le(kit_int(acting_store(), "SELECT count(*) FROM journal"
+                                             " WHERE kind = 'decision'"), rows + 1);
+    acting_end();
+}
+END_TEST
+
+static const struct {
+    const char *mode, *options, *sql, *want;
+} starts[] = {
+    { "enforce", "advertise=auto", "SELECT state FROM intent", "propagating" },
+    { "enforce", "withdraw=auto", "SELECT state || want FROM proposal", "open1" },
+    { "observe", "advertise=auto", "SELECT state || want FROM proposal", "open1" },
+};
+
+START_TEST(a_start_comes_to_a_deed_or_a_proposal)
+{
+    cfmt_engine_t *e = start(starts[_i].mode, starts[_i].options);
+
+    acting_alert(0, "203.0.113.7");
+    acting_until(e, starts[_i].sql, starts[_i].want);
+    ck_assert_int_eq(acting_get().patches, _i == 0);
+    ck_assert_int_eq(acting_logged(_i == 0 ? "CFMT0963" : "CFMT0964"), 1);
+    acting_end();
+}
+END_TEST
+
+/* From the answer to the decision, in real time; with a rest of 50 ms between rounds. */
+START_TEST(a_start_is_decided_soon)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+    apr_time_t since;
+
+    acting_rounds(e, apr_time_from_msec(600));
+    acting_alert(0, "203.0.113.7");
+    since = cfmt_monotonic();
+    acting_until(e, "SELECT count(*) FROM proposal", "1");
+    ck_assert_msg(cfmt_monotonic() - since < S(2), "%d ms",
+                  (int)apr_time_as_msec(cfmt_monotonic() - since));
+    acting_end();
+}
+END_TEST
+
+START_TEST(the_end_takes_the_proposal_back)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+
+    acting_alert(0, "203.0.113.7");
+    acting_until(e, "SELECT state FROM proposal", "open");
+    acting_skip(e, S(60));
+    acting_alert(1, "203.0.113.7");
+    acting_until(e, "SELECT state FROM proposal", "withdrawn");
+    acting_end();
+}
+END_TEST
+
+START_TEST(not_protected_is_told_in_its_second)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+
+    acting_alert(0, "203.0.113.7");
+    acting_until(e, "SELECT state FROM proposal", "open");
+    acting_skip(e, S(118));
+    acting_rounds(e, apr_time_from_msec(200));
+    ck_assert_int_eq(acting_logged("CFMT0966"), 0);
+    acting_rounds(e, S(3));
+    ck_assert_int_eq(acting_logged("CFMT0966"), 1);
+    acting_skip(e, S(599));
+    acting_rounds(e, S(2));
+    ck_assert_int_eq(acting_logged("CFMT0966"), 2);
+    acting_end();
+}
+END_TEST
+
+/* ---- whose change it was --------------------------------------------------------------------- */
+
+static const char *audit(void)
+{
+    return kit_text(acting_store(), "SELECT ifnull(group_concat(what || ' ' || who), '') FROM"
+                                    " (SELECT what, who FROM audit WHERE what LIKE 'change%'"
+                                    " ORDER BY id)");
+}
+
+static void change(cfmt_engine_t *e, int advertised)
+{
+    acting_world_t w = acting_get();
+
+    acting_skip(e, S(10)); /* Cloudflare's seconds are whole: not before it was first seen */
+    w.advertised = advertised;
+    w.advertised_at = acting_now();
+    acting_set(&w);
+    acting_skip(e, S(61));
+    acting_until(e, "SELECT advertised FROM standing", advertised ? "1" : "0");
+}
+
+START_TEST(the_dashboard_is_told_when_no_alert_can_explain_it_any_more)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+
+    change(e, 1);
+    ck_assert_str_eq(audit(), "");
+    acting_skip(e, S(20 * 60));
+    acting_until(e, "SELECT count(*) FROM audit", "1");
+    acting_skip(e, S(20 * 60));
+    acting_rounds(e, apr_time_from_msec(500));
+    ck_assert_str_eq(audit(), "change.advertised external");
+    acting_end();
+}
+END_TEST
+
+START_TEST(each_of_two_quick_changes_is_recorded)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+
+    change(e, 1);
+    change(e, 0);
+    acting_skip(e, S(21 * 60));
+    acting_until(e, "SELECT count(*) FROM audit", "2");
+    ck_assert_str_eq(audit(), "change.advertised external,change.withdrawn external");
+    acting_end();
+}
+END_TEST
+
+START_TEST(a_command_is_known_at_once_and_once)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+
+    acting_command("{\"command\":\"advertise\",\"prefix\":\"" ACTING_PREFIX "\"}");
+    acting_until(e, "SELECT count(*) FROM audit WHERE what = 'change.advertised'", "1");
+    acting_skip(e, S(30 * 60));
+    acting_rounds(e, apr_time_from_msec(500));
+    ck_assert_str_eq(audit(), "change.advertised user ann");
+    acting_end();
+}
+END_TEST
+
+/* To adopt is another word for it, not another change. */
+START_TEST(an_adopted_change_is_still_one)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+
+    change(e, 1);
+    acting_skip(e, S(21 * 60));
+    acting_until(e, "SELECT count(*) FROM audit", "1");
+    acting_command("{\"command\":\"adopt\",\"prefix\":\"" ACTING_PREFIX "\"}");
+    acting_until(e, "SELECT cause FROM standing", "adopted");
+    acting_rounds(e, apr_time_from_msec(300));
+    ck_assert_str_eq(audit(), "change.advertised external");
+    acting_end();
+}
+END_TEST
+
+Suite *suite_decide(void)
+{
+    Suite *s = suite_create("decide");
+    TCase *tc = tcase_create("decide");
+
+    tcase_add_checked_fixture(tc, unit_setup, unit_teardown);
+    tcase_set_timeout(tc, 40);
+    tcase_add_test(tc, known_read_and_projected);
+    tcase_add_loop_test(tc, a_hold_on_what_covers_it_holds_it, 0, KIT_COUNT(holds));
+    tcase_add_test(tc, a_window_of_all_is_one_of_each);
+    tcase_add_loop_test(tc, threats_are_here_or_everywhere, 0, KIT_COUNT(threats));
+    tcase_add_test(tc, the_cursor_is_of_before_and_the_head_of_behind);
+    tcase_add_test(tc, a_decision_is_written_when_it_changes);
+    tcase_add_test(tc, what_is_shut_for_moments_is_not_history);
+    tcase_add_loop_test(tc, a_start_comes_to_a_deed_or_a_proposal, 0, KIT_COUNT(starts));
+    tcase_add_test(tc, a_start_is_decided_soon);
+    tcase_add_test(tc, the_end_takes_the_proposal_back);
+    tcase_add_test(tc, not_protected_is_told_in_its_second);
+    tcase_add_test(tc, the_dashboard_is_told_when_no_alert_can_explain_it_any_more);
+    tcase_add_test(tc, each_of_two_quick_changes_is_recorded);
+    tcase_add_test(tc, a_command_is_known_at_once_and_once);
+    tcase_add_test(tc, an_adopted_change_is_still_one);
+    suite_add_tcase(s, tc);
+    return s;
+}
