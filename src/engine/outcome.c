@@ -371,6 +371,14 @@ static void tell_proposal(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
              o->proposal->reason);
 }
 
+/* "NOT PROTECTED against attack a1b2: locked by Cloudflare": the line has said the first part. */
+static const char *behind_colon(const char *text)
+{
+    const char *colon = strstr(text, ": ");
+
+    return colon ? colon + 2 : text;
+}
+
 void cfmt_outcome_tell(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
 {
     const cfmt_log_t *log = sc->e->conf.log;
@@ -396,7 +404,7 @@ void cfmt_outcome_tell(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
     if (o->page) {
         cfmt_log(log, CFMT_LOG_ERR, CFMT_ID(0966) "attack %s open, %s is NOT PROTECTED: %s; cfmtctl"
                  " advertise %s", o->a.attack ? o->a.attack : "?", name_of(o, sc->p),
-                 o->advertise_text, name_of(o, sc->p));
+                 behind_colon(o->advertise_text), name_of(o, sc->p));
     }
     if (o->tell_would) {
         cfmt_log(log, CFMT_LOG_WARNING, CFMT_ID(0967) "would withdraw %s now, and CfmtMode observe"

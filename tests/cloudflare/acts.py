@@ -180,15 +180,15 @@ def check_apart(pair):
             last[cidr] = minute
 
 
-def check_always(pair, refused=(), calm=19):
+def check_always(pair, refused=(), calm=19, lost=0):
     """refused: statuses that calls may have got. calm: minutes before each withdrawal of ours, those of CfmtCalm and
-    nearly five of lag."""
+    nearly five of lag. lost: calls whose leader may have been killed between their row and their departure."""
     pair.server.wait_projected()
     check_apart(pair)
     sent = patches(pair)
     assert not [p for p in sent if p["status"] != 200 and p["status"] not in refused], sent
     rows = intents(pair)
-    assert sum(r["attempts"] for r in rows) == len(sent), (rows, sent)
+    assert 0 <= sum(r["attempts"] for r in rows) - len(sent) <= lost, (rows, sent)
     open_ = [r["prefix"] for r in rows if r["state"] in OPEN]
     assert len(open_) == len(set(open_)), rows
     for minute, cidr, want in ours(pair):

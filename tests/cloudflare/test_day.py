@@ -81,6 +81,7 @@ def allow(log):
     log.allow(r"CFMT0865: (gre|ipsec|interconnect) tunnel \S+ is no longer in the account")
     log.allow(r"CFMT0880: the account shows no traffic at all")  # empty answers
     log.allow(r"CFMT0920: blind: ")  # a quarter of an hour is a fraction of a second
+    log.allow(r"CFMT0968: \S+ is advertised for a cause")  # an orphan of many hours
     log.allow(r"CFMT0866: no enabled notification policy sends these alerts to us: ")
 
 

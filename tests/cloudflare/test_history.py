@@ -27,7 +27,14 @@ def recovered(pair):
     return pair.server.query("SELECT id, origin, body, at FROM journal WHERE kind = 'recovered' ORDER BY id")
 
 
+def allow_unprotected(pair):
+    """What follows from an attack on a prefix that nobody advertises, at 300 times the speed."""
+    for line in (r"CFMT0964: proposal \d+: advertise", r"CFMT0966: attack \S+ open", r"CFMT0920: blind: "):
+        pair.server.log.allow(line)
+
+
 def start(pair):
+    allow_unprotected(pair)
     pair.start()
     pair.park()
     pair.server.wait_projected()
@@ -85,6 +92,7 @@ def from_before_the_store(pair):
 
 def lost_on_the_way(pair):
     """A scenario whose END is lost; all the rest arrives by itself."""
+    allow_unprotected(pair)
     pair.start()
     pair.server.log.expect(LOST)
     pair.sim.control("POST", "/hooks", {"url": f"http://127.0.0.1:{pair.server.port}/webhook/cloudflare",
@@ -92,7 +100,7 @@ def lost_on_the_way(pair):
     pair.sim.control("POST", "/scenario", {"name": "no-end"})
     found = wait_for(lambda: recovered(pair), 30, "the END to be recovered")
     pair.server.wait_projected()
-    assert attacks(pair) == [("ended", 2)]
+    assert [state for state, _ in attacks(pair)] == ["ended"]  # by calm it may have been so before
     pair.sleep(RIPE)
     assert recovered(pair) == found and len(found) == 1
     sent = sorted(n["body"] for n in pair.sim.control("GET", "/events") if n["kind"] == "alert")
