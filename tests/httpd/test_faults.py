@@ -274,6 +274,7 @@ def test_a_clock_that_jumps(httpd_new):
     s = httpd_new()
     shim = Shim(s)
     s.log.allow(STORE_LINES)
+    s.log.allow(r"CFMT0976: the clock was set ")
     s.start()
     said = set()
     for offset in (0, HOUR, 0, -HOUR, 0):
@@ -308,6 +309,7 @@ def test_trouble_ends_although_the_clock_was_set_back(httpd_new):
     s = httpd_new()
     shim = Shim(s)
     s.log.allow(STORE_LINES)
+    s.log.allow(r"CFMT0976: the clock was set ")
     s.start()
     post(s, attack()).stored()
     s.wait_projected()
@@ -327,6 +329,7 @@ def test_only_the_leader_finds_out_although_the_clock_was_set_back(httpd_new):
     s = httpd_new()
     shim = Shim(s)
     s.log.allow(STORE_LINES)
+    s.log.allow(r"CFMT0976: the clock was set ")
     s.start()
     post(s, attack()).stored()
     shim.set(0, error=5)

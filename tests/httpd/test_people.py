@@ -57,6 +57,7 @@ class Place:
     def attack(self):
         ident = token()
         post(self.server, attack("START", ident)).stored()
+        self.server.wait_projected()
         return ident
 
 

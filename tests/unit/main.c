@@ -81,15 +81,23 @@ const char *unit_shared(const char *name)
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
+/* NAME...: these suites; -NAME...: all but these; nothing: all. */
+static int is_wanted(const char *name, int argc, char **argv)
+{
+    int i, but = argc > 1 && *argv[1] == '-';
+
+    for (i = 1; i < argc && strcmp(argv[i] + but, name); i++) {
+    }
+    return argc == 1 || (i < argc) != but;
+}
+
 int main(int argc, char **argv)
 {
     SRunner *sr = srunner_create(NULL);
-    int failed, i;
+    int failed;
 
 #define X(name) \
-    for (i = 1; i < argc && strcmp(argv[i], #name); i++) { \
-    } \
-    if (argc == 1 || i < argc) { \
+    if (is_wanted(#name, argc, argv)) { \
         srunner_add_suite(sr, suite_##name()); \
     }
     SUITES(X)
