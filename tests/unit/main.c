@@ -82,7 +82,7 @@ const char *unit_shared(const char *name)
 }
 
 /* NAME...: these suites; -NAME...: all but these; nothing: all. */
-static int is_wanted(const char *name, int argc, char **argv)
+static int is_wanted(const char *name, int argc, const char *const *argv)
 {
     int i, but = argc > 1 && *argv[1] == '-';
 
@@ -91,13 +91,22 @@ static int is_wanted(const char *name, int argc, char **argv)
     return argc == 1 || (i < argc) != but;
 }
 
+/* For a first impression: not those that wait for time to pass. */
+static const char *const smoke[] = { "", "-act", "-decide", "-attacks", "-command" };
+
 int main(int argc, char **argv)
 {
+    const char *tier = getenv("CFMT_TIER");
+    const char *const *names = (const char *const *)argv;
     SRunner *sr = srunner_create(NULL);
     int failed;
 
+    if (argc == 1 && tier && !strcmp(tier, "smoke")) {
+        argc = (int)(sizeof(smoke) / sizeof(smoke[0]));
+        names = smoke;
+    }
 #define X(name) \
-    if (is_wanted(#name, argc, argv)) { \
+    if (is_wanted(#name, argc, names)) { \
         srunner_add_suite(sr, suite_##name()); \
     }
     SUITES(X)

@@ -443,7 +443,7 @@ START_TEST(test_any_case)
     unsigned seed = 7;
     int i, n[CFMT_ADVERTISE_NOW + 1] = { 0 };
 
-    for (i = 0; i < KIT_CASES(100000); i++) {
+    for (i = 0; i < KIT_CASES(40000); i++) {
         cfmt_advertise_t a;
         cfmt_decision_t d;
         fine_t f;
