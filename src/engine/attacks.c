@@ -106,7 +106,8 @@ static void watch(look_t *l, const cfmt_prefix_row_t *row, const apr_array_heade
         cfmt_threshold_of(&t, l->e->conf.settings, &row->b.cidr, l->p);
     }
     w->cidr = row->b.cidr;
-    w->advertised = row->gone ? 0 : row->b.advertised;
+    /* not on demand: nobody says of it what is so, and no minute of it is read */
+    w->advertised = row->gone || row->b.enabled == 0 ? 0 : row->b.advertised;
     w->since = row->gone ? row->since
                : row->b.advertised_at ? row->b.advertised_at : row->changed_at;
     w->spans = set ? (const cfmt_span_t *)set->spans->elts : NULL;

@@ -218,9 +218,22 @@ def a_prefix_that_is_never_advertised(pair):
     assert the_one(pair)["last_at"] == again["last_at"] and log.count("CFMT0939") == 1
 
 
+def beside_a_prefix_that_is_not_on_demand(pair):
+    """203.0.113.128/25 exists inside the prefix that is attacked, and the API says nothing of its state: an attack on
+    the /24 ends by calm all the same."""
+    pair.server.log.allow(r"CFMT0968: 203.0.113.0/24")  # announced from outside, for a long time at this speed
+    pair.start()
+    begin = advertise(pair, "203.0.113.0/24") + MINUTE
+    wait_time(pair, begin)
+    alert(pair, "START", "beside", "203.0.113.7")
+    ended = wait_attack(pair, state="ended", ended_by="calm")
+    assert ended["prefixes"] == ["203.0.113.0/24"] and seconds_of(ended["ended_at"]) >= begin + 14 * MINUTE
+
+
 @scenes(Scene(no_alert_and_no_end, takes=25, speed=120), Scene(never_while_unknown, takes=32, speed=120),
         Scene(goes_on_after_its_end, takes=22, speed=120),
         Scene(peak_forgotten_so_the_notice_said_0_packets, takes=14, speed=120),
+        Scene(beside_a_prefix_that_is_not_on_demand, takes=14, speed=120),
         Scene(a_prefix_that_is_never_advertised, takes=14, speed=600, lines=("CfmtAttackTimeout 1h",)))
 def test_attacks(scene):
     scene()
