@@ -315,13 +315,15 @@ static int check_geo(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
 
 static void warn_retention(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
 {
-    if (cfmt_config_retention(c, 0) < cfmt_config_dedupe(c)) {
+    apr_interval_time_t dedupe = cfmt_config_duration(c, CFMT_DURATION_DEDUPE);
+
+    if (cfmt_config_retention(c, 0) < dedupe) {
         ap_log_error(
             APLOG_MARK, APLOG_WARNING, 0, s,
             CFMT_ID(0109) "CfmtRetention journal=%s is shorter than CfmtDedupe %s: a repeat of a "
                           "pruned delivery is not recognised",
             cfmt_config_duration_text(p, cfmt_config_retention(c, 0)),
-            cfmt_config_duration_text(p, cfmt_config_dedupe(c)));
+            cfmt_config_duration_text(p, dedupe));
     }
 }
 

@@ -31,10 +31,7 @@ void *cfmt_config_create(apr_pool_t *p, server_rec *s)
     c->auth = -1;
     c->require_tls = -1;
     c->max_body = -1;
-    c->commit_timeout = -1;
-    c->dedupe = -1;
     c->prefixes = apr_array_make(p, 8, sizeof(cfmt_prefix_conf_t));
-    c->poll_interval = c->analytics_interval = c->analytics_lag = c->blind_after = -1;
     c->demo_speed = -1;
     for (i = 0; i < CFMT_RETENTION_KINDS; i++) {
         c->retention[i] = -1;
@@ -61,8 +58,6 @@ void *cfmt_config_merge(apr_pool_t *p, void *basev, void *addv)
     c->senders = add->senders ? add->senders : base->senders;
     c->require_tls = add->require_tls != -1 ? add->require_tls : base->require_tls;
     c->max_body = add->max_body != -1 ? add->max_body : base->max_body;
-    c->commit_timeout = add->commit_timeout != -1 ? add->commit_timeout : base->commit_timeout;
-    c->dedupe = add->dedupe != -1 ? add->dedupe : base->dedupe;
     c->account_id = add->account_id ? add->account_id : base->account_id;
     c->prefixes = add->prefixes->nelts ? add->prefixes : base->prefixes;
     c->api_token = add->api_token ? add->api_token : base->api_token;
@@ -72,11 +67,6 @@ void *cfmt_config_merge(apr_pool_t *p, void *basev, void *addv)
     c->ca_file = add->ca_file ? add->ca_file : base->ca_file;
     c->proxy = add->proxy ? add->proxy : base->proxy;
     c->geo_db = add->geo_db ? add->geo_db : base->geo_db;
-    c->poll_interval = add->poll_interval != -1 ? add->poll_interval : base->poll_interval;
-    c->analytics_interval = add->analytics_interval != -1 ? add->analytics_interval
-                                                          : base->analytics_interval;
-    c->analytics_lag = add->analytics_lag != -1 ? add->analytics_lag : base->analytics_lag;
-    c->blind_after = add->blind_after != -1 ? add->blind_after : base->blind_after;
     c->withdraw_check = add->withdraw_check ? add->withdraw_check : base->withdraw_check;
     c->threshold = add->threshold ? add->threshold : base->threshold;
     c->demo_speed = add->demo_speed != -1 ? add->demo_speed : base->demo_speed;
@@ -163,16 +153,6 @@ apr_size_t cfmt_config_max_body(const cfmt_config_t *c)
     return (apr_size_t)(c->max_body != -1 ? c->max_body : 256 * 1024);
 }
 
-apr_interval_time_t cfmt_config_commit_timeout(const cfmt_config_t *c)
-{
-    return c->commit_timeout != -1 ? c->commit_timeout : SECONDS(3);
-}
-
-apr_interval_time_t cfmt_config_dedupe(const cfmt_config_t *c)
-{
-    return c->dedupe != -1 ? c->dedupe : DAYS(1);
-}
-
 const char *cfmt_config_api_url(const cfmt_config_t *c)
 {
     return c->api_url ? c->api_url : CFMT_API_URL;
@@ -182,26 +162,6 @@ const char *cfmt_config_graphql_url(const cfmt_config_t *c, apr_pool_t *p)
 {
     return c->graphql_url ? c->graphql_url
                           : apr_pstrcat(p, cfmt_config_api_url(c), "/graphql", NULL);
-}
-
-apr_interval_time_t cfmt_config_poll_interval(const cfmt_config_t *c)
-{
-    return c->poll_interval != -1 ? c->poll_interval : SECONDS(60);
-}
-
-apr_interval_time_t cfmt_config_analytics_interval(const cfmt_config_t *c)
-{
-    return c->analytics_interval != -1 ? c->analytics_interval : SECONDS(60);
-}
-
-apr_interval_time_t cfmt_config_analytics_lag(const cfmt_config_t *c)
-{
-    return c->analytics_lag != -1 ? c->analytics_lag : SECONDS(300);
-}
-
-apr_interval_time_t cfmt_config_blind_after(const cfmt_config_t *c)
-{
-    return c->blind_after != -1 ? c->blind_after : SECONDS(900);
 }
 
 const char *cfmt_config_threshold(const cfmt_config_t *c)

@@ -206,28 +206,6 @@ static const char *set_max_body(cmd_parms *cmd, void *dir, const char *arg)
                                  cmd->pool);
 }
 
-static const char *set_commit_timeout(cmd_parms *cmd, void *dir, const char *arg)
-{
-    cfmt_config_t *c;
-    const char *why = context(cmd, &c);
-
-    (void)dir;
-    return why ? why
-               : cfmt_parse_duration(&c->commit_timeout, "CfmtCommitTimeout", arg,
-                                     apr_time_from_msec(100), SECONDS(60), cmd->pool);
-}
-
-static const char *set_dedupe(cmd_parms *cmd, void *dir, const char *arg)
-{
-    cfmt_config_t *c;
-    const char *why = context(cmd, &c);
-
-    (void)dir;
-    return why ? why
-               : cfmt_parse_duration(&c->dedupe, "CfmtDedupe", arg, SECONDS(1), DAYS(30),
-                                     cmd->pool);
-}
-
 static const char *set_account_id(cmd_parms *cmd, void *dir, const char *arg)
 {
     cfmt_config_t *c;
@@ -328,50 +306,6 @@ static const char *set_geo_db(cmd_parms *cmd, void *dir, const char *arg)
     c->geo_db = *arg ? ap_server_root_relative(cmd->pool, arg) : NULL;
     return c->geo_db ? NULL : "CfmtGeoDb: a path is missing; allowed: a database of cities or "
                               "countries in MaxMind's format, relative paths start at ServerRoot";
-}
-
-static const char *set_poll_interval(cmd_parms *cmd, void *dir, const char *arg)
-{
-    cfmt_config_t *c;
-    const char *why = context(cmd, &c);
-
-    (void)dir;
-    return why ? why
-               : cfmt_parse_duration(&c->poll_interval, "CfmtPollInterval", arg, SECONDS(10),
-                                     SECONDS(3600), cmd->pool);
-}
-
-static const char *set_analytics_interval(cmd_parms *cmd, void *dir, const char *arg)
-{
-    cfmt_config_t *c;
-    const char *why = context(cmd, &c);
-
-    (void)dir;
-    return why ? why
-               : cfmt_parse_duration(&c->analytics_interval, "CfmtAnalyticsInterval", arg,
-                                     SECONDS(30), SECONDS(3600), cmd->pool);
-}
-
-static const char *set_analytics_lag(cmd_parms *cmd, void *dir, const char *arg)
-{
-    cfmt_config_t *c;
-    const char *why = context(cmd, &c);
-
-    (void)dir;
-    return why ? why
-               : cfmt_parse_duration(&c->analytics_lag, "CfmtAnalyticsLag", arg, SECONDS(60),
-                                     SECONDS(3600), cmd->pool);
-}
-
-static const char *set_blind_after(cmd_parms *cmd, void *dir, const char *arg)
-{
-    cfmt_config_t *c;
-    const char *why = context(cmd, &c);
-
-    (void)dir;
-    return why ? why
-               : cfmt_parse_duration(&c->blind_after, "CfmtBlindAfter", arg, SECONDS(300),
-                                     DAYS(1), cmd->pool);
 }
 
 static const char *set_withdraw_check(cmd_parms *cmd, void *dir, const char *arg)
@@ -501,10 +435,10 @@ const command_rec cfmt_config_directives[] = {
                   "on (default) or off: refuse deliveries over plain HTTP"),
     AP_INIT_TAKE1("CfmtMaxBody", set_max_body, NULL, RSRC_CONF,
                   "Largest body of a delivery (default 256k)"),
-    AP_INIT_TAKE1("CfmtCommitTimeout", set_commit_timeout, NULL, RSRC_CONF,
-                  "How long a delivery may wait for the disk (default 3s)"),
-    AP_INIT_TAKE1("CfmtDedupe", set_dedupe, NULL, RSRC_CONF,
-                  "How long the same delivery counts as a duplicate (default 24h)"),
+    DURATION("CfmtCommitTimeout", COMMIT_TIMEOUT,
+             "How long a delivery may wait for the disk (default 3s)"),
+    DURATION("CfmtDedupe", DEDUPE,
+             "How long the same delivery counts as a duplicate (default 24h)"),
     AP_INIT_TAKE1("CfmtAccountId", set_account_id, NULL, RSRC_CONF, "Cloudflare account id"),
     AP_INIT_TAKE1("CfmtApiToken", set_api_token, NULL, RSRC_CONF,
                   "file:PATH or exec:PATH: the token for Cloudflare's API"),
@@ -518,14 +452,14 @@ const command_rec cfmt_config_directives[] = {
                   "Certificates (PEM) that the API's must lead to (default: the system's)"),
     AP_INIT_TAKE1("CfmtProxy", set_proxy, NULL, RSRC_CONF,
                   "Proxy for calls to Cloudflare (default: none, whatever the environment says)"),
-    AP_INIT_TAKE1("CfmtPollInterval", set_poll_interval, NULL, RSRC_CONF,
-                  "How often the state of the prefixes is read (default 60s)"),
-    AP_INIT_TAKE1("CfmtAnalyticsInterval", set_analytics_interval, NULL, RSRC_CONF,
-                  "How often traffic is read (default 60s)"),
-    AP_INIT_TAKE1("CfmtAnalyticsLag", set_analytics_lag, NULL, RSRC_CONF,
-                  "How old a minute of traffic must be to be complete (default 5min)"),
-    AP_INIT_TAKE1("CfmtBlindAfter", set_blind_after, NULL, RSRC_CONF,
-                  "So long without a known minute an advertised prefix is blind (default 15min)"),
+    DURATION("CfmtPollInterval", POLL_INTERVAL,
+             "How often the state of the prefixes is read (default 60s)"),
+    DURATION("CfmtAnalyticsInterval", ANALYTICS_INTERVAL,
+             "How often traffic is read (default 60s)"),
+    DURATION("CfmtAnalyticsLag", ANALYTICS_LAG,
+             "How old a minute of traffic must be to be complete (default 5min)"),
+    DURATION("CfmtBlindAfter", BLIND_AFTER,
+             "So long without a known minute an advertised prefix is blind (default 15min)"),
     DURATION("CfmtCalm", CALM,
              "So long a calm ends an attack and allows a withdrawal (default 15min)"),
     DURATION("CfmtAttackTimeout", ATTACK_TIMEOUT,

@@ -50,12 +50,6 @@ static void dump_api(const cfmt_config_t *c, apr_pool_t *p)
     dump_optional("CfmtPublicUrl", c->public_url);
     dump_optional("CfmtCaFile", c->ca_file);
     dump_optional("CfmtProxy", c->proxy);
-    printf("CfmtPollInterval %s\n",
-           cfmt_config_duration_text(p, cfmt_config_poll_interval(c)));
-    printf("CfmtAnalyticsInterval %s\n",
-           cfmt_config_duration_text(p, cfmt_config_analytics_interval(c)));
-    printf("CfmtAnalyticsLag %s\n",
-           cfmt_config_duration_text(p, cfmt_config_analytics_lag(c)));
 }
 
 static void dump_prefixes(const cfmt_config_t *c)
@@ -86,12 +80,9 @@ void cfmt_dump_config(apr_pool_t *pconf, server_rec *s)
     printf("CfmtSenders %s\n", cfmt_senders_text(cfmt_config_senders(c, p), p));
     printf("CfmtRequireTLS %s\n", cfmt_config_require_tls(c) ? "on" : "off");
     printf("CfmtMaxBody %" APR_SIZE_T_FMT "\n", cfmt_config_max_body(c));
-    printf("CfmtCommitTimeout %s\n", cfmt_config_duration_text(p, cfmt_config_commit_timeout(c)));
-    printf("CfmtDedupe %s\n", cfmt_config_duration_text(p, cfmt_config_dedupe(c)));
     dump_api(c, p);
     dump_prefixes(c);
     printf("CfmtThreshold %s\n", cfmt_config_threshold(c));
-    printf("CfmtBlindAfter %s\n", cfmt_config_duration_text(p, cfmt_config_blind_after(c)));
     cfmt_durations_dump(c, p);
     dump_optional("CfmtWithdrawCheck", c->withdraw_check);
     printf("CfmtDemoSpeed %d%s%s\n", cfmt_config_demo_speed(c), c->demo_speed > 1 ? " since=" : "",

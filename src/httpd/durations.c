@@ -1,15 +1,29 @@
 /*
- * The durations of the policy: one table of directives that differ in nothing but their name,
- * default and range.
+ * Directives that are a duration and nothing else: one table, they differ in their name, default
+ * and range.
  */
 #include "httpd_cfmt.h"
 
 #include <apr_strings.h>
 
-#define MINUTES(n) apr_time_from_sec((n) * 60)
+#define SECONDS(n) apr_time_from_sec(n)
+#define MINUTES(n) SECONDS((n) * 60)
 #define HOURS(n) MINUTES((n) * 60)
 
 const cfmt_duration_t cfmt_durations[CFMT_DURATIONS] = {
+    [CFMT_DURATION_COMMIT_TIMEOUT] = { .directive = "CfmtCommitTimeout", .def = SECONDS(3),
+                                       .min = apr_time_from_msec(100), .max = MINUTES(1) },
+    [CFMT_DURATION_DEDUPE] = { .directive = "CfmtDedupe", .def = HOURS(24), .min = SECONDS(1),
+                               .max = HOURS(24 * 30) },
+    [CFMT_DURATION_POLL_INTERVAL] = { .directive = "CfmtPollInterval", .def = MINUTES(1),
+                                      .min = SECONDS(10), .max = HOURS(1) },
+    [CFMT_DURATION_ANALYTICS_INTERVAL] = { .directive = "CfmtAnalyticsInterval",
+                                           .def = MINUTES(1), .min = SECONDS(30),
+                                           .max = HOURS(1) },
+    [CFMT_DURATION_ANALYTICS_LAG] = { .directive = "CfmtAnalyticsLag", .def = MINUTES(5),
+                                      .min = MINUTES(1), .max = HOURS(1) },
+    [CFMT_DURATION_BLIND_AFTER] = { .directive = "CfmtBlindAfter", .def = MINUTES(15),
+                                    .min = MINUTES(5), .max = HOURS(24) },
     [CFMT_DURATION_CALM] = { .directive = "CfmtCalm", .def = MINUTES(15), .min = MINUTES(1),
                              .max = HOURS(24) },
     [CFMT_DURATION_ATTACK_TIMEOUT] = { .directive = "CfmtAttackTimeout", .def = HOURS(24),

@@ -127,7 +127,7 @@ static void gather(cfmt_health_facts_t *f, const cfmt_generation_t *g, apr_pool_
     f->api_wanted = cfmt_config_uses_api(g->conf);
     f->api_usable = g->api != NULL;
     f->has_public_url = g->conf->public_url != NULL;
-    f->poll_interval = cfmt_config_poll_interval(g->conf);
+    f->poll_interval = cfmt_config_duration(g->conf, CFMT_DURATION_POLL_INTERVAL);
     cfmt_gauges_sum(&f->gauges, g->gauges);
     f->queue_capacity = queue_capacity(f->gauges.children);
     f->has_heartbeat = cfmt_leader_read(&f->heartbeat, db) == APR_SUCCESS;

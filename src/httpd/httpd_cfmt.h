@@ -46,12 +46,14 @@ typedef struct cfmt_prefix_conf_t {
 #define CFMT_RETENTION_KINDS 5
 extern const char *const cfmt_retention_kinds[CFMT_RETENTION_KINDS];
 
-/*
- * Unset is NULL, -1 or an empty array: no legal value. Defaults are applied by the getters below,
- * never here, so that merging can tell "not said" from "said the default".
- */
-/* durations.c: directives of the policy that are durations and nothing else. */
+/* durations.c: directives that are a duration and nothing else. */
 typedef enum {
+    CFMT_DURATION_COMMIT_TIMEOUT,
+    CFMT_DURATION_DEDUPE,
+    CFMT_DURATION_POLL_INTERVAL,
+    CFMT_DURATION_ANALYTICS_INTERVAL,
+    CFMT_DURATION_ANALYTICS_LAG,
+    CFMT_DURATION_BLIND_AFTER,
     CFMT_DURATION_CALM,
     CFMT_DURATION_ATTACK_TIMEOUT,
     CFMT_DURATION_CALM_MAX,
@@ -69,6 +71,10 @@ typedef struct cfmt_duration_t {
 } cfmt_duration_t;
 extern const cfmt_duration_t cfmt_durations[CFMT_DURATIONS];
 
+/*
+ * Unset is NULL, -1 or an empty array: no legal value. Defaults are applied by the getters below,
+ * never here, so that merging can tell "not said" from "said the default".
+ */
 typedef struct cfmt_config_t {
     int mode;                              /* cfmt_mode_e */
     const char *db;
@@ -79,13 +85,10 @@ typedef struct cfmt_config_t {
     cfmt_senders_t *senders;
     int require_tls;
     apr_int64_t max_body;
-    apr_interval_time_t commit_timeout;
-    apr_interval_time_t dedupe;
     const char *account_id;
     apr_array_header_t *prefixes;          /* cfmt_prefix_conf_t */
     cfmt_secret_conf_t *api_token;         /* never INLINE */
     const char *api_url, *graphql_url, *public_url, *ca_file, *proxy, *geo_db;
-    apr_interval_time_t poll_interval, analytics_interval, analytics_lag, blind_after;
     apr_interval_time_t durations[CFMT_DURATIONS]; /* -1 = not said */
     const char *withdraw_check;            /* "exec:/path" */
     const char *threshold;                 /* "pps=2000 bps=20M sustain=2", as said */
@@ -119,14 +122,8 @@ const char *cfmt_config_auth_name(const cfmt_config_t *c);
 const cfmt_senders_t *cfmt_config_senders(const cfmt_config_t *c, apr_pool_t *p);
 int cfmt_config_require_tls(const cfmt_config_t *c);
 apr_size_t cfmt_config_max_body(const cfmt_config_t *c);
-apr_interval_time_t cfmt_config_commit_timeout(const cfmt_config_t *c);
-apr_interval_time_t cfmt_config_dedupe(const cfmt_config_t *c);
 const char *cfmt_config_api_url(const cfmt_config_t *c);
 const char *cfmt_config_graphql_url(const cfmt_config_t *c, apr_pool_t *p);
-apr_interval_time_t cfmt_config_poll_interval(const cfmt_config_t *c);
-apr_interval_time_t cfmt_config_analytics_interval(const cfmt_config_t *c);
-apr_interval_time_t cfmt_config_analytics_lag(const cfmt_config_t *c);
-apr_interval_time_t cfmt_config_blind_after(const cfmt_config_t *c);
 const char *cfmt_config_threshold(const cfmt_config_t *c);
 int cfmt_config_demo_speed(const cfmt_config_t *c); /* 1 = no demonstration */
 /* Account and token are both named: there is API work. */

@@ -63,8 +63,6 @@ static apr_table_t *make_settings(const cfmt_generation_t *g, apr_pool_t *p)
     apr_table_setn(t, "Senders", cfmt_senders_text(g->senders, p));
     apr_table_setn(t, "RequireTLS", cfmt_config_require_tls(c) ? "on" : "off");
     apr_table_setn(t, "MaxBody", apr_psprintf(p, "%" APR_SIZE_T_FMT, cfmt_config_max_body(c)));
-    apr_table_setn(t, "CommitTimeout", cfmt_config_duration_text(p, cfmt_config_commit_timeout(c)));
-    apr_table_setn(t, "Dedupe", cfmt_config_duration_text(p, cfmt_config_dedupe(c)));
     apr_table_setn(t, "Retention", cfmt_config_retention_text(c, p));
     if (c->account_id) {
         apr_table_setn(t, "AccountId", c->account_id);
@@ -92,11 +90,6 @@ static apr_table_t *make_settings(const cfmt_generation_t *g, apr_pool_t *p)
     if (c->proxy) {
         apr_table_setn(t, "Proxy", c->proxy);
     }
-    apr_table_setn(t, "PollInterval", cfmt_config_duration_text(p, cfmt_config_poll_interval(c)));
-    apr_table_setn(t, "AnalyticsInterval",
-                   cfmt_config_duration_text(p, cfmt_config_analytics_interval(c)));
-    apr_table_setn(t, "AnalyticsLag", cfmt_config_duration_text(p, cfmt_config_analytics_lag(c)));
-    apr_table_setn(t, "BlindAfter", cfmt_config_duration_text(p, cfmt_config_blind_after(c)));
     apr_table_setn(t, "Threshold", cfmt_config_threshold(c));
     cfmt_durations_publish(t, c, p);
     if (c->withdraw_check) {

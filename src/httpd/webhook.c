@@ -292,7 +292,8 @@ static const cfmt_problem_t *check_signature(visit_t *v)
 
 static apr_status_t submit(visit_t *v, cfmt_entry_t *e)
 {
-    apr_status_t rv = cfmt_child_submit(e, cfmt_config_commit_timeout(v->c));
+    apr_interval_time_t limit = cfmt_config_duration(v->c, CFMT_DURATION_COMMIT_TIMEOUT);
+    apr_status_t rv = cfmt_child_submit(e, limit);
 
     if (!cfmt_noise_store(rv)) {
         return rv;
@@ -351,7 +352,7 @@ static void keep_rejected(visit_t *v)
 /* Where to look for the same delivery, and since when it counts as the same. */
 static void set_dedupe(cfmt_entry_t *e, const visit_t *v, const cfmt_delivery_t *d)
 {
-    apr_interval_time_t window = cfmt_config_dedupe(v->c);
+    apr_interval_time_t window = cfmt_config_duration(v->c, CFMT_DURATION_DEDUPE);
 
     e->has_dedupe = !d->is_test;
     e->dedupe = d->digest;
