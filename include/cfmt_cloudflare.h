@@ -237,6 +237,9 @@ typedef struct cfmt_api_call_t {
  */
 apr_status_t cfmt_api_call(cfmt_api_t *a, const cfmt_api_call_t *call, cfmt_result_t *r,
                            apr_pool_t *p);
+/* Whether it would be made now, by the upstream and `action` of the call; changes nothing. */
+apr_status_t cfmt_api_may(const cfmt_api_t *a, const cfmt_api_call_t *call, cfmt_result_t *r,
+                          apr_pool_t *p);
 /* {"query": ..., "variables": {...}} in p; variables is a JSON object. */
 const char *cfmt_api_query(const char *query, const char *variables, apr_pool_t *p);
 

@@ -350,11 +350,14 @@ int cfmt_advertisable(const cfmt_bgp_prefix_t *b);
  */
 apr_array_header_t *cfmt_advertise_choose(const cfmt_cidr_t *target,
                                           const apr_array_header_t *prefixes, apr_pool_t *p);
-/*
- * An attack on this target touches the prefix: either contains the other. (Of one whose targets are
- * no addresses, or too many to be kept, its prefixes say it: those inside the prefix or equal.)
- */
+/* An attack on this target touches the prefix: either contains the other. */
 int cfmt_attack_on(const cfmt_cidr_t *prefix, const cfmt_cidr_t *target);
+/*
+ * The attack is on the prefix or inside it, by its targets; where those are no addresses, or too
+ * many to be kept, by the prefixes of ours that it hits: those inside the prefix or equal.
+ * `anywhere` is not asked.
+ */
+int cfmt_attack_hits(const cfmt_struck_t *a, const cfmt_cidr_t *prefix);
 
 typedef enum {
     CFMT_ADVERTISE_NONE,    /* no attack that it is chosen for, or it is advertised */

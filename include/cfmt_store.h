@@ -86,6 +86,8 @@ apr_status_t cfmt_store_begin(cfmt_store_t *s, apr_interval_time_t timeout);
 apr_status_t cfmt_store_commit(cfmt_store_t *s);
 /* Rolls back and releases; harmless when nothing is open. */
 void cfmt_store_rollback(cfmt_store_t *s);
+/* Commits what went well (rv APR_SUCCESS); rolls back all else and returns rv. */
+apr_status_t cfmt_store_end(cfmt_store_t *s, apr_status_t rv);
 /*
  * Checkpoint under the commit lock; restart: RESTART instead of PASSIVE. *ppages (may be NULL):
  * frames left in the WAL. CFMT_EBUSY when the lock was not free within timeout.

@@ -92,14 +92,6 @@ apr_status_t cfmt_intents_open(cfmt_store_t *s, apr_array_header_t **prows, apr_
  */
 apr_status_t cfmt_intents_list(cfmt_store_t *s, const cfmt_cidr_t *prefix, apr_int64_t before,
                                int limit, apr_array_header_t **prows, apr_pool_t *p);
-/*
- * The newest of a prefix that ended `done` and wanted this, which retention keeps; CFMT_EMISSING:
- * none.
- */
-apr_status_t cfmt_intent_last_done(cfmt_store_t *s, cfmt_intent_row_t *in,
-                                   const cfmt_cidr_t *prefix, int want, apr_pool_t *p);
-/* The newest of every prefix that ended `done`, one for each want; sorted by id. */
-apr_status_t cfmt_intents_last_done(cfmt_store_t *s, apr_array_header_t **prows, apr_pool_t *p);
 
 /*
  * Takes (or, for its owner, prolongs) the lease of an open intent that is due and that nobody else
@@ -175,9 +167,6 @@ apr_status_t cfmt_window_remove(cfmt_store_t *s, apr_int64_t id, const char *who
 /* Not removed and not over at `at`, by start: array of cfmt_window_row_t in p. */
 apr_status_t cfmt_windows_load(cfmt_store_t *s, apr_time_t at, apr_array_header_t **prows,
                                apr_pool_t *p);
-/* The one of rows that covers this very prefix at `at` and ends last; NULL = none. Pure. */
-const cfmt_window_row_t *cfmt_window_find(const apr_array_header_t *rows, const cfmt_cidr_t *prefix,
-                                          apr_time_t at);
 
 /* ---- proposal.c: proposals and adoptions ----------------------------------------------------- */
 
@@ -201,7 +190,6 @@ typedef struct cfmt_proposal_row_t {
     cfmt_proposal_e state;
     apr_time_t decided_at;
     const char *decided_by, *decided_why; /* NULL while open */
-    apr_time_t told_at;
 } cfmt_proposal_row_t;
 
 /* pr->id is set. CFMT_EEXIST: one is open for prefix and want. CFMT_EINVALID: not a proposal. */
@@ -221,7 +209,6 @@ apr_status_t cfmt_proposals_open(cfmt_store_t *s, apr_array_header_t **prows, ap
 /* Newest first, at most limit, whatever their state. */
 apr_status_t cfmt_proposals_list(cfmt_store_t *s, int limit, apr_array_header_t **prows,
                                  apr_pool_t *p);
-apr_status_t cfmt_proposal_told(cfmt_store_t *s, apr_int64_t id, apr_time_t at);
 
 /* One advertisement (that of advertised_at) handed over to the policy. */
 typedef struct cfmt_adoption_row_t {
@@ -235,9 +222,6 @@ typedef struct cfmt_adoption_row_t {
 apr_status_t cfmt_adoption_put(cfmt_store_t *s, const cfmt_adoption_row_t *a);
 /* The newest of each prefix, by prefix text: array of cfmt_adoption_row_t in p. */
 apr_status_t cfmt_adoptions_load(cfmt_store_t *s, apr_array_header_t **prows, apr_pool_t *p);
-/* Of this very advertisement; CFMT_EMISSING. */
-apr_status_t cfmt_adoption_find(cfmt_store_t *s, cfmt_adoption_row_t *a, const cfmt_cidr_t *prefix,
-                                apr_time_t advertised_at, apr_pool_t *p);
 
 /* ---- decision.c: the last gate list of each prefix ------------------------------------------- */
 

@@ -215,10 +215,13 @@ typedef struct cfmt_evidence_spans_t {
 } cfmt_evidence_spans_t;
 apr_status_t cfmt_evidence_load_all(cfmt_store_t *s, apr_time_t since, apr_array_header_t **psets,
                                     apr_pool_t *p);
-/* The projector's write, in its transaction: one judged minute (not UNKNOWN). */
-apr_status_t cfmt_evidence_put(cfmt_store_t *s, const cfmt_cidr_t *prefix, apr_time_t minute,
-                               const cfmt_judged_t *j, apr_pool_t *ptemp);
-/* The same for a run of minutes that are all judged so (its peak_at is not read). */
+/* That of a prefix; NULL = it has none. */
+const cfmt_evidence_spans_t *cfmt_evidence_find(const apr_array_header_t *sets,
+                                                const cfmt_cidr_t *prefix);
+/*
+ * The projector's write, in its transaction: a run of minutes that are all judged so (its peak_at
+ * is not read; nothing for UNKNOWN).
+ */
 apr_status_t cfmt_evidence_put_span(cfmt_store_t *s, const cfmt_cidr_t *prefix,
                                     const cfmt_span_t *span, apr_pool_t *ptemp);
 

@@ -411,19 +411,13 @@ static apr_status_t put_off(cfmt_result_t *r, apr_status_t rv, const upstream_t 
     return rv;
 }
 
-apr_status_t cfmt_api_call(cfmt_api_t *a, const cfmt_api_call_t *call, cfmt_result_t *r,
-                           apr_pool_t *p)
+/* By breaker and budget, which count it. */
+static apr_status_t admit(upstream_t *up, const cfmt_api_call_t *call, cfmt_result_t *r,
+                          apr_time_t now, apr_pool_t *p)
 {
-    upstream_t *up = &a->upstreams[call->upstream];
     cfmt_breaker_t breaker = up->breaker;
-    apr_time_t now = cfmt_clock_now(a->conf.clock), when;
-    apr_status_t rv;
+    apr_time_t when = passes_by(up, call) ? 0 : cfmt_breaker_allow(&up->breaker, now);
 
-    if (!path_ok(call) || !call->done || (!call->anonymous && !a->conf.token)) {
-        return cfmt_result_set(r, p, CFMT_EINVALID, "%s",
-                               a->conf.token ? "not a call that can be made" : "there is no token");
-    }
-    when = passes_by(up, call) ? 0 : cfmt_breaker_allow(&up->breaker, now);
     if (when) {
         return put_off(r, CFMT_EBREAKER, up, when, p);
     }
@@ -431,6 +425,33 @@ apr_status_t cfmt_api_call(cfmt_api_t *a, const cfmt_api_call_t *call, cfmt_resu
     if (when) {
         up->breaker = breaker; /* the probe did not set out */
         return put_off(r, CFMT_ELIMIT, up, when, p);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t cfmt_api_may(const cfmt_api_t *a, const cfmt_api_call_t *call, cfmt_result_t *r,
+                          apr_pool_t *p)
+{
+    upstream_t copy = a->upstreams[call->upstream];
+
+    return admit(&copy, call, r, cfmt_clock_now(a->conf.clock), p);
+}
+
+apr_status_t cfmt_api_call(cfmt_api_t *a, const cfmt_api_call_t *call, cfmt_result_t *r,
+                           apr_pool_t *p)
+{
+    upstream_t *up = &a->upstreams[call->upstream];
+    cfmt_breaker_t breaker = up->breaker;
+    apr_time_t now = cfmt_clock_now(a->conf.clock);
+    apr_status_t rv;
+
+    if (!path_ok(call) || !call->done || (!call->anonymous && !a->conf.token)) {
+        return cfmt_result_set(r, p, CFMT_EINVALID, "%s",
+                               a->conf.token ? "not a call that can be made" : "there is no token");
+    }
+    rv = admit(up, call, r, now, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
     rv = start(a, call, r, now, p);
     if (rv != APR_SUCCESS) {

@@ -75,20 +75,43 @@ static apr_status_t change(look_t *l, const cfmt_intent_row_t *in, cfmt_intent_e
     return rv;
 }
 
-/* What the policy tries again and again is told at the 1st and 3rd failure, then each hour. */
-static cfmt_level_e loudness(const look_t *l, const cfmt_intent_row_t *in)
+/*
+ * What failed so far, of which the 1st and 3rd in a row are told, then one each hour. The policy
+ * makes one intent after the other where an operator's is tried again and again.
+ */
+static cfmt_memory_t *failures(const look_t *l, const cfmt_intent_row_t *in)
 {
     cfmt_memory_t *m = cfmt_scene_memory(l->e, &in->prefix);
+    apr_int64_t whose = strcmp(in->who, "policy") ? in->id : 0;
 
-    if (strcmp(in->who, "policy")) {
-        return CFMT_LOG_ERR;
+    if (m->failing != whose) {
+        m->failing = whose;
+        m->failed = 0;
     }
+    return m;
+}
+
+/* The next failure would be told. */
+static int is_loud(const look_t *l, const cfmt_memory_t *m)
+{
+    return m->failed == 0 || m->failed == 2 || l->now - m->told_failing_at >= LOUD_AGAIN;
+}
+
+/* Of a failure, which is counted. */
+static cfmt_level_e loudness(const look_t *l, const cfmt_intent_row_t *in)
+{
+    cfmt_memory_t *m = failures(l, in);
+    int loud = is_loud(l, m);
+
     m->failed++;
-    if (m->failed != 1 && m->failed != 3 && l->now - m->told_failing_at < LOUD_AGAIN) {
-        return CFMT_LOG_INFO;
-    }
-    m->told_failing_at = l->now;
-    return CFMT_LOG_ERR;
+    m->told_failing_at = loud ? l->now : m->told_failing_at;
+    return loud ? CFMT_LOG_ERR : CFMT_LOG_INFO;
+}
+
+/* An operator's that has come to its end is always told. */
+static cfmt_level_e end_loudness(const look_t *l, const cfmt_intent_row_t *in)
+{
+    return strcmp(in->who, "policy") ? CFMT_LOG_ERR : loudness(l, in);
 }
 
 static void tell_end(const look_t *l, const cfmt_intent_row_t *in, cfmt_intent_e state,
@@ -102,12 +125,14 @@ static void tell_end(const look_t *l, const cfmt_intent_row_t *in, cfmt_intent_e
                  prefix_of(l, in), cfmt_want_name(in->want), in->id, why);
     }
     else if (state == CFMT_INTENT_REFUSED) {
-        cfmt_log(log, loudness(l, in), CFMT_ID(0971) "%s %s was refused (intent %" APR_INT64_T_FMT
-                 "): %s", verb(in), prefix_of(l, in), in->id, why);
+        cfmt_log(log, end_loudness(l, in),
+                 CFMT_ID(0971) "%s %s was refused (intent %" APR_INT64_T_FMT "): %s", verb(in),
+                 prefix_of(l, in), in->id, why);
     }
     else {
-        cfmt_log(log, loudness(l, in), CFMT_ID(0972) "%s %s has failed (intent %" APR_INT64_T_FMT
-                 "): %s", verb(in), prefix_of(l, in), in->id, why);
+        cfmt_log(log, end_loudness(l, in),
+                 CFMT_ID(0972) "%s %s has failed (intent %" APR_INT64_T_FMT "): %s", verb(in),
+                 prefix_of(l, in), in->id, why);
     }
 }
 
@@ -128,26 +153,29 @@ static apr_time_t retry_at(const look_t *l, const cfmt_intent_row_t *in)
     return cfmt_schedule_next(l->now, RETRY, RETRY_MAX, in->attempts, 100, (apr_uint32_t)in->id);
 }
 
-/* Told at the 1st and 3rd failure, then each hour. */
-static void tell_failure(look_t *l, const cfmt_intent_row_t *in, const char *why, apr_time_t next)
-{
-    cfmt_memory_t *m = cfmt_scene_memory(l->e, &in->prefix);
-
-    if (in->attempts == 1 || in->attempts == 3 || l->now - m->told_failing_at >= LOUD_AGAIN) {
-        m->told_failing_at = l->now;
-        cfmt_log(l->e->conf.log, CFMT_LOG_ERR,
-                 CFMT_ID(0973) "%s %s does not succeed (intent %" APR_INT64_T_FMT ", call %d): %s;"
-                               " tried again at %s", verb(in), prefix_of(l, in), in->id,
-                 in->attempts, why, cfmt_time_format(l->p, next));
-    }
-}
-
 static apr_status_t try_again(look_t *l, const cfmt_intent_row_t *in, const char *why,
                               apr_time_t at)
 {
     at = at > l->now ? at : retry_at(l, in);
-    tell_failure(l, in, why, at);
+    cfmt_log(l->e->conf.log, loudness(l, in),
+             CFMT_ID(0973) "%s %s does not succeed (intent %" APR_INT64_T_FMT ", call %d): %s;"
+                           " tried again at %s", verb(in), prefix_of(l, in), in->id, in->attempts,
+             why, cfmt_time_format(l->p, at));
     return change(l, in, CFMT_INTENT_REQUESTED, why, at);
+}
+
+/* No failure yet: what is read says whether it is one. */
+static apr_status_t unsure(look_t *l, const cfmt_intent_row_t *in, const char *why)
+{
+    apr_status_t rv = change(l, in, CFMT_INTENT_UNKNOWN, why, 0);
+
+    if (rv == APR_SUCCESS) {
+        cfmt_log(l->e->conf.log, is_loud(l, failures(l, in)) ? CFMT_LOG_WARNING : CFMT_LOG_INFO,
+                 CFMT_ID(0945) "%s %s (intent %" APR_INT64_T_FMT ", call %d): nobody knows whether"
+                               " it was carried out (%s): its state is read before anything else",
+                 verb(in), prefix_of(l, in), in->id, in->attempts, why);
+    }
+    return rv;
 }
 
 /* ---- the call -------------------------------------------------------------------------------- */
@@ -180,8 +208,12 @@ static apr_status_t call(look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row
 {
     cfmt_result_t r = { .status = APR_SUCCESS };
     int claimed = 0;
-    apr_status_t rv = note_sent(l, in, row, &claimed);
+    apr_status_t rv;
 
+    if (cfmt_call_may(l->e, &r, l->p) != APR_SUCCESS) {
+        return try_again(l, in, r.detail, r.retry_at); /* no call was made, and none is counted */
+    }
+    rv = note_sent(l, in, row, &claimed);
     if (rv != APR_SUCCESS || !claimed) {
         return rv;
     }
@@ -205,7 +237,6 @@ static apr_status_t take_answer(look_t *l, const cfmt_intent_row_t *in, cfmt_dee
 {
     const char *text = *call->detail ? apr_pstrdup(l->p, call->detail)
                                      : cfmt_status_name(call->status);
-    apr_status_t rv;
 
     if (in->state != CFMT_INTENT_SENT) { /* superseded meanwhile */
         return APR_SUCCESS;
@@ -218,15 +249,8 @@ static apr_status_t take_answer(look_t *l, const cfmt_intent_row_t *in, cfmt_dee
     if (call->status == CFMT_EREFUSED) {
         return end(l, in, CFMT_INTENT_REFUSED, text);
     }
-    if (is_definite(call->status)) {
-        return try_again(l, in, text, call->retry_at);
-    }
-    rv = change(l, in, CFMT_INTENT_UNKNOWN, text, 0);
-    if (rv == APR_SUCCESS) {
-        tell_failure(l, in, apr_pstrcat(l->p, text, "; its state is read before anything else",
-                                        NULL), l->now);
-    }
-    return rv;
+    return is_definite(call->status) ? try_again(l, in, text, call->retry_at)
+                                     : unsure(l, in, text);
 }
 
 /* Superseded while it was under way: noted beside the one that took its place. */
@@ -381,7 +405,7 @@ static apr_status_t orphaned(look_t *l, const cfmt_intent_row_t *in)
     return in->expires_at > l->now && in->expires_at < l->now + 2 * real(l, CFMT_CALL_LEASE)
                    && !(in->owner && cfmt_owner_is_dead(in->owner))
                ? APR_SUCCESS
-               : change(l, in, CFMT_INTENT_UNKNOWN, "its leader ended during the call", 0);
+               : unsure(l, in, "its leader ended during the call");
 }
 
 static apr_time_t takes(const cfmt_intent_row_t *in)

@@ -51,6 +51,11 @@ static apr_status_t ignore_row(void *baton, int which, const cfmt_json_t *row, a
     return APR_SUCCESS; /* what is so now is read, not believed */
 }
 
+apr_status_t cfmt_call_may(cfmt_engine_t *e, cfmt_result_t *r, apr_pool_t *ptemp)
+{
+    return cfmt_api_may(e->api, &(cfmt_api_call_t){ .action = 1 }, r, ptemp);
+}
+
 apr_status_t cfmt_call_patch(cfmt_engine_t *e, const cfmt_intent_row_t *in,
                              const cfmt_prefix_row_t *row, apr_time_t sent_at, cfmt_result_t *r,
                              apr_pool_t *ptemp)

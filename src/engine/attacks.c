@@ -2,7 +2,6 @@
  * Attacks that traffic opens, joins with those of alerts, and ends: what the policy says of them is
  * journaled and comes back as events. Decided out of what is stored, once it is projected.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -88,20 +87,12 @@ static apr_status_t load_attacks(look_t *l)
     return rv;
 }
 
-static int by_prefix(const void *key, const void *set)
-{
-    return cfmt_cidr_compare(key, &((const cfmt_evidence_spans_t *)set)->prefix);
-}
-
 static void watch(look_t *l, const cfmt_prefix_row_t *row, const apr_array_header_t *sets)
 {
-    const cfmt_evidence_spans_t *set = NULL;
+    const cfmt_evidence_spans_t *set = row->gone ? NULL : cfmt_evidence_find(sets, &row->b.cidr);
     cfmt_watched_t *w = apr_array_push(l->prefixes);
     cfmt_threshold_t t = CFMT_THRESHOLD_DEFAULT;
 
-    if (sets->nelts && !row->gone) {
-        set = bsearch(&row->b.cidr, sets->elts, (size_t)sets->nelts, sizeof(*set), by_prefix);
-    }
     if (l->e->conf.settings) {
         cfmt_threshold_of(&t, l->e->conf.settings, &row->b.cidr, l->p);
     }

@@ -50,7 +50,7 @@ static void add_episodes(cfmt_cause_facts_t *f, const cfmt_scene_t *sc, const cf
     for (i = 0; i < sc->attacks->nelts; i++) {
         const cfmt_struck_t *a = &APR_ARRAY_IDX(sc->attacks, i, cfmt_struck_t);
 
-        if (cfmt_scene_hits(a, cidr)) {
+        if (cfmt_attack_hits(a, cidr)) {
             APR_ARRAY_PUSH(all, cfmt_episode_t) = (cfmt_episode_t){
                 .attack = a->id, .from = a->started_at, .to = a->open ? 0 : a->ended_at
             };

@@ -3,7 +3,6 @@
  * that it stays advertised, so people are told. Looks at what is stored, whatever the jobs do: an
  * upstream that is not asked, or hangs, blinds as well.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -27,22 +26,13 @@ typedef struct look_t {
 
 /* ---- who is blind ---------------------------------------------------------------------------- */
 
-static int by_prefix(const void *key, const void *set)
-{
-    return cfmt_cidr_compare(key, &((const cfmt_evidence_spans_t *)set)->prefix);
-}
-
 static void look_at(look_t *l, const cfmt_prefix_row_t *row, const apr_array_header_t *sets)
 {
-    const cfmt_evidence_spans_t *set = NULL;
+    const cfmt_evidence_spans_t *set = cfmt_evidence_find(sets, &row->b.cidr);
     const char *name = cfmt_cidr_format(l->p, &row->b.cidr), *known;
     apr_array_header_t none = { .nelts = 0 };
-    const apr_array_header_t *spans = &none;
+    const apr_array_header_t *spans = set ? set->spans : &none;
 
-    if (sets->nelts) {
-        set = bsearch(&row->b.cidr, sets->elts, (size_t)sets->nelts, sizeof(*set), by_prefix);
-    }
-    spans = set ? set->spans : spans;
     if (cfmt_calm_blind((const cfmt_span_t *)spans->elts, spans->nelts, row->b.advertised_at,
                         l->now, l->after)) {
         known = apr_table_get(l->old, name);

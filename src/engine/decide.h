@@ -21,7 +21,7 @@ apr_status_t cfmt_attribute(cfmt_standing_t *st, cfmt_attributed_e *what,
                             const cfmt_standing_t **pbefore, const cfmt_scene_t *sc,
                             const cfmt_prefix_row_t *row);
 
-/* ---- decide.c -------------------------------------------------------------------------------- */
+/* ---- outcome.c ------------------------------------------------------------------------------- */
 
 /* What follows for one prefix. NULL and 0: nothing of that kind. */
 typedef struct cfmt_outcome_t {
@@ -46,7 +46,7 @@ typedef struct cfmt_outcome_t {
     int tell_would, tell_orphan, page;
 } cfmt_outcome_t;
 
-/* outcome.c: what is to be done about one prefix. */
+/* What is to be done about one prefix. */
 apr_status_t cfmt_outcome_find(cfmt_outcome_t *o, const cfmt_scene_t *sc,
                                const cfmt_prefix_row_t *row);
 int cfmt_outcome_writes(const cfmt_outcome_t *o);
@@ -57,8 +57,12 @@ apr_status_t cfmt_outcome_write(cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_p
 /* When it is written. */
 void cfmt_outcome_tell(const cfmt_outcome_t *o, const cfmt_scene_t *sc);
 
-/* outcome_shown.c: the decision as it is stored, if there is news in it; its texts. */
+/* ---- outcome_shown.c ------------------------------------------------------------------------- */
+
+/* The decision as it is stored, if there is news in it; its texts. */
 void cfmt_outcome_show(cfmt_outcome_t *o, const cfmt_scene_t *sc);
+
+/* ---- decide.c -------------------------------------------------------------------------------- */
 
 struct cfmt_decider_t *cfmt_decider_create(apr_pool_t *p);
 /* Decides if anything happened since the last look, or time has come. *pdue becomes earlier. */
@@ -91,7 +95,9 @@ typedef struct cfmt_deed_call_t {
     const char *detail;
 } cfmt_deed_call_t;
 
-/* Not sent, with the reason in r: the breaker, or the budget. */
+/* Asked before a row says that it was sent. Not APR_SUCCESS, with the reason in r: not now. */
+apr_status_t cfmt_call_may(cfmt_engine_t *e, cfmt_result_t *r, apr_pool_t *ptemp);
+/* Not APR_SUCCESS: it was not sent after all. */
 apr_status_t cfmt_call_patch(cfmt_engine_t *e, const cfmt_intent_row_t *in,
                              const cfmt_prefix_row_t *row, apr_time_t sent_at, cfmt_result_t *r,
                              apr_pool_t *ptemp);

@@ -30,7 +30,7 @@ struct cfmt_engine_t {
     struct cfmt_decider_t *decider;
     apr_array_header_t *calls;  /* struct cfmt_deed_call_t *: changes of the world under way */
     apr_array_header_t *programs; /* struct cfmt_program_t * */
-    apr_interval_time_t check_limit; /* of a program, in real time; 0 = 10 s */
+    apr_interval_time_t check_limit; /* of a program, in real time; 0 = CFMT_CHECK_LIMIT */
     apr_time_t began_at;        /* with this store: before, nobody may have been there */
     apr_time_t hurried_at;      /* monotonic: the last reading that an intent asked for */
     apr_int64_t no_command;     /* up to this journal row no command waits */

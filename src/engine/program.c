@@ -13,7 +13,6 @@
 
 #include "decide.h"
 
-#define LIMIT apr_time_from_sec(10)     /* in real time */
 #define AGAIN apr_time_from_msec(100)
 #define CHUNKS_MAX 64                   /* of what a chatty one says, read in a round */
 
@@ -84,7 +83,7 @@ void cfmt_program_ask(cfmt_engine_t *e, const cfmt_cidr_t *prefix, const char *p
     g->e = e;
     g->pool = p;
     g->prefix = *prefix;
-    g->deadline = cfmt_monotonic() + (e->check_limit ? e->check_limit : LIMIT);
+    g->deadline = cfmt_monotonic() + (e->check_limit ? e->check_limit : CFMT_CHECK_LIMIT);
     m->check_asked_at = cfmt_clock_now(e->conf.clock);
     rv = cfmt_spawn(&g->pid, &g->out, path, cfmt_cidr_format(p, prefix));
     if (rv != APR_SUCCESS) {

@@ -15,7 +15,7 @@ static int is_attacked(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr)
     for (i = 0; i < sc->attacks->nelts; i++) {
         const cfmt_struck_t *a = &APR_ARRAY_IDX(sc->attacks, i, cfmt_struck_t);
 
-        if (a->open && (a->anywhere || cfmt_scene_hits(a, cidr))) {
+        if (a->open && (a->anywhere || cfmt_attack_hits(a, cidr))) {
             return 1;
         }
     }

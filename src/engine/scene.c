@@ -2,13 +2,13 @@
  * What the decisions of a round look at: tables read once, and the case that they make of one
  * prefix. Nothing is decided here.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_hash.h>
 #include <apr_strings.h>
 
 #include "scene.h"
+#include "sense.h"
 
 #define DAY apr_time_from_sec(86400)
 #define ATTACKS_MAX 1000             /* open ones; as many of the ended */
@@ -31,24 +31,22 @@ static apr_int64_t fact(const apr_table_t *t, const char *name)
 /* As sense_traffic.c judged it: the account has newer rows, and the lag has passed. */
 static apr_status_t load_traffic(cfmt_scene_t *sc)
 {
-    apr_interval_time_t lag = CFMT_MINUTE * 5;
+    apr_interval_time_t lag = cfmt_sense_duration(sc->e, "AnalyticsLag", 5 * CFMT_MINUTE);
     cfmt_sensed_t sensed;
     apr_time_t ripe, mark;
+    const char *cut;
     apr_status_t rv = cfmt_sensed_load(sc->e->store, &sensed, "traffic", sc->p);
-    const char *text = apr_table_get(sc->settings, "AnalyticsLag");
 
     if (rv == CFMT_EMISSING) {
         return APR_SUCCESS;
     }
     if (rv == APR_SUCCESS) {
-        if (text) {
-            cfmt_duration_parse(&lag, text);
-        }
         mark = fact(sensed.facts, "watermark");
         ripe = (sensed.read_at - lag) / CFMT_MINUTE * CFMT_MINUTE;
         sc->complete = mark && mark < ripe ? mark : ripe;
+        cut = apr_table_get(sensed.facts, "cut_prefixes");
         sc->traffic_at = fact(sensed.facts, "failed") ? 0 : sensed.read_at;
-        sc->traffic_cut = fact(sensed.facts, "cut") != 0;
+        sc->cut = fact(sensed.facts, "cut") ? cut ? cut : "" : NULL;
         rv = cfmt_job_due(sc->e->store, "traffic", &sc->poll_at);
     }
     return rv;
@@ -131,33 +129,7 @@ apr_status_t cfmt_scene_load(cfmt_scene_t *sc, cfmt_engine_t *e, apr_time_t now,
     return rv;
 }
 
-static int by_prefix(const void *key, const void *set)
-{
-    return cfmt_cidr_compare(key, &((const cfmt_evidence_spans_t *)set)->prefix);
-}
-
 /* ---- attacks --------------------------------------------------------------------------------- */
-
-/* By its targets; where those are not all known, by the prefixes of ours that it hits. */
-int cfmt_scene_hits(const cfmt_struck_t *a, const cfmt_cidr_t *cidr)
-{
-    int i;
-
-    for (i = 0; i < a->targets->nelts; i++) {
-        if (cfmt_attack_on(cidr, &APR_ARRAY_IDX(a->targets, i, cfmt_cidr_t))) {
-            return 1;
-        }
-    }
-    if (a->targets->nelts && !a->targets_cut) {
-        return 0;
-    }
-    for (i = 0; i < a->prefixes->nelts; i++) {
-        if (cfmt_cidr_contains(cidr, &APR_ARRAY_IDX(a->prefixes, i, cfmt_cidr_t))) {
-            return 1;
-        }
-    }
-    return 0;
-}
 
 static int chosen_for(const cfmt_scene_t *sc, const apr_array_header_t *targets,
                       const cfmt_cidr_t *cidr)
@@ -187,7 +159,7 @@ static void add_threats(cfmt_case_t *c, const cfmt_scene_t *sc)
 
     for (i = 0; i < sc->attacks->nelts; i++) {
         const cfmt_struck_t *a = &APR_ARRAY_IDX(sc->attacks, i, cfmt_struck_t);
-        int here = a->open && cfmt_scene_hits(a, &c->cidr);
+        int here = a->open && cfmt_attack_hits(a, &c->cidr);
 
         if (a->open && (here || a->anywhere)) {
             APR_ARRAY_PUSH(all, cfmt_threat_t) = (cfmt_threat_t){
@@ -221,7 +193,7 @@ static apr_time_t back_after(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr, ap
         const cfmt_struck_t *a = &APR_ARRAY_IDX(sc->attacks, i, cfmt_struck_t);
         apr_time_t at = a->started_at > t ? a->started_at : a->episode_at;
 
-        if (at > t && (!first || at < first) && cfmt_scene_hits(a, cidr)) {
+        if (at > t && (!first || at < first) && cfmt_attack_hits(a, cidr)) {
             first = at;
         }
     }
@@ -383,12 +355,25 @@ static void add_ourselves(cfmt_case_t *c, const cfmt_scene_t *sc)
     c->fresh_max = c->fresh_max > CFMT_FRESH_MAX ? c->fresh_max : CFMT_FRESH_MAX;
 }
 
+static int is_cut(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr)
+{
+    const char *name = cfmt_cidr_format(sc->p, cidr), *at = sc->cut;
+    apr_size_t len = strlen(name);
+
+    for (; at && *at; at += strcspn(at, " "), at += strspn(at, " ")) {
+        if (!strncmp(at, name, len) && (!at[len] || at[len] == ' ')) {
+            return 1;
+        }
+    }
+    return sc->cut && !*sc->cut;
+}
+
 /* Attack in a minute that is not complete yet: the newest word of what goes on. */
 static void add_look(cfmt_case_t *c, const cfmt_scene_t *sc)
 {
     int i;
 
-    if (!sc->traffic_at || sc->traffic_cut) {
+    if (!sc->traffic_at || is_cut(sc, &c->cidr)) {
         return;
     }
     c->look_above = 0;
@@ -410,12 +395,8 @@ static void add_told(cfmt_case_t *c, const cfmt_standing_t *st)
 
 static void add_traffic(cfmt_case_t *c, const cfmt_scene_t *sc)
 {
-    const cfmt_evidence_spans_t *set = NULL;
+    const cfmt_evidence_spans_t *set = cfmt_evidence_find(sc->evidence, &c->cidr);
 
-    if (sc->evidence->nelts) {
-        set = bsearch(&c->cidr, sc->evidence->elts, (size_t)sc->evidence->nelts, sizeof(*set),
-                      by_prefix);
-    }
     c->spans = set ? (const cfmt_span_t *)set->spans->elts : NULL;
     c->nspans = set ? set->spans->nelts : 0;
     c->complete = sc->complete;

@@ -16,8 +16,9 @@ typedef struct cfmt_memory_t {
     char check_text[200];
     apr_uint64_t written;         /* digest of the decision that is stored */
     apr_time_t written_at;
-    apr_time_t told_failing_at;   /* an intent that fails, last */
-    int failed;                   /* of the policy's, since one was done */
+    apr_int64_t failing;          /* the operator's intent that `failed` is about; 0 = policy's */
+    int failed;                   /* in a row, since one was done */
+    apr_time_t told_failing_at;   /* last */
 } cfmt_memory_t;
 
 /* What the tables hold of one prefix. Arrays are NULL where there is nothing. */
@@ -46,7 +47,7 @@ typedef struct cfmt_scene_t {
     apr_hash_t *rows;               /* cfmt_cidr_t -> cfmt_rows_t, of those above */
     apr_time_t complete;            /* end of the newest complete minute of traffic; 0 = none */
     apr_time_t traffic_at;          /* all of it was read, begun then; 0 = it was not */
-    int traffic_cut;                /* and cut */
+    const char *cut;                /* but of these, with blanks between; NULL = none, "" = all */
     apr_time_t poll_at;             /* is read next */
     cfmt_upstream_state_t rest;     /* of the API */
     apr_int64_t cursor, head;       /* as read before all of it, and behind all of it */
@@ -56,8 +57,6 @@ apr_status_t cfmt_scene_load(cfmt_scene_t *sc, cfmt_engine_t *e, apr_time_t now,
 /* Everything that policy looks at for one prefix. standing: its cause as found this round. */
 void cfmt_scene_case(cfmt_case_t *c, const cfmt_scene_t *sc, const cfmt_prefix_row_t *row,
                      const cfmt_standing_t *standing);
-/* An attack of the scene is on the prefix or inside it. */
-int cfmt_scene_hits(const cfmt_struck_t *a, const cfmt_cidr_t *cidr);
 
 /* ---- scene_rows.c ---------------------------------------------------------------------------- */
 

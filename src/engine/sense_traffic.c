@@ -70,20 +70,12 @@ static apr_time_t wanted_since(const cfmt_run_t *run, const cfmt_prefix_row_t *r
     return 0;
 }
 
-static int by_prefix(const void *key, const void *set)
-{
-    return cfmt_cidr_compare(key, &((const cfmt_evidence_spans_t *)set)->prefix);
-}
-
-/* What is known of it already: sets are sorted by prefix. */
+/* What is known of it already. */
 static apr_array_header_t *spans_of(const apr_array_header_t *sets, const cfmt_cidr_t *cidr,
                                     apr_pool_t *p)
 {
-    const cfmt_evidence_spans_t *set = NULL;
+    const cfmt_evidence_spans_t *set = cfmt_evidence_find(sets, cidr);
 
-    if (sets->nelts) {
-        set = bsearch(cidr, sets->elts, (size_t)sets->nelts, (size_t)sets->elt_size, by_prefix);
-    }
     return set ? set->spans : apr_array_make(p, 1, sizeof(cfmt_span_t));
 }
 

@@ -73,6 +73,23 @@ int cfmt_attack_on(const cfmt_cidr_t *prefix, const cfmt_cidr_t *target)
     return cfmt_cidr_contains(prefix, target) || cfmt_cidr_contains(target, prefix);
 }
 
+int cfmt_attack_hits(const cfmt_struck_t *a, const cfmt_cidr_t *prefix)
+{
+    int i;
+
+    for (i = 0; i < a->targets->nelts; i++) {
+        if (cfmt_attack_on(prefix, &APR_ARRAY_IDX(a->targets, i, cfmt_cidr_t))) {
+            return 1;
+        }
+    }
+    for (i = 0; (!a->targets->nelts || a->targets_cut) && i < a->prefixes->nelts; i++) {
+        if (cfmt_cidr_contains(prefix, &APR_ARRAY_IDX(a->prefixes, i, cfmt_cidr_t))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* ---- whether --------------------------------------------------------------------------------- */
 
 /* What it cannot be advertised for, NULL = nothing. */

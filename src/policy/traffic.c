@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "cfmt_policy.h"
+#include "cfmt_policy_gates.h"
 
 #define LEAD apr_time_from_sec(600)  /* traffic is there before its alert */
 #define BACK apr_time_from_sec(3600) /* an attack that is back so soon is the same one */
@@ -26,17 +26,16 @@ static apr_time_t ceil_minute(apr_time_t t)
 
 /* ---- which attack, which prefix -------------------------------------------------------------- */
 
-static int overlap(const cfmt_cidr_t *a, const cfmt_cidr_t *b)
-{
-    return cfmt_cidr_contains(a, b) || cfmt_cidr_contains(b, a);
-}
-
+/*
+ * Its packets may be counted there. More than cfmt_attack_hits: minutes of what is inside an
+ * attacked prefix are those of its /24 or /48, whichever address is the target.
+ */
 static int hits(const cfmt_struck_t *a, const cfmt_cidr_t *cidr)
 {
     int i;
 
     for (i = 0; !a->anywhere && i < a->prefixes->nelts; i++) {
-        if (overlap(&APR_ARRAY_IDX(a->prefixes, i, cfmt_cidr_t), cidr)) {
+        if (cfmt_attack_on(cidr, &APR_ARRAY_IDX(a->prefixes, i, cfmt_cidr_t))) {
             return 1;
         }
     }

@@ -10,13 +10,6 @@
 
 /* ---- columns --------------------------------------------------------------------------------- */
 
-void cfmt_bind_time(sqlite3_stmt *st, int i, apr_time_t t)
-{
-    if (t) {
-        cfmt_bind_int(st, i, t);
-    }
-}
-
 void cfmt_bind_cidr(sqlite3_stmt *st, int i, const cfmt_cidr_t *c)
 {
     apr_pool_t *p;
@@ -124,12 +117,8 @@ static apr_status_t drop(cfmt_store_t *s, const char *sql, apr_time_t before, in
     cfmt_bind_int(st, 1, before);
     cfmt_bind_int(st, 2, CFMT_RETENTION_STEP);
     rv = cfmt_sql_run(s, st);
-    if (rv != APR_SUCCESS) {
-        cfmt_store_rollback(s);
-        return rv;
-    }
-    *pn = sqlite3_changes(s->db);
-    return cfmt_store_commit(s);
+    *pn = rv == APR_SUCCESS ? sqlite3_changes(s->db) : 0;
+    return cfmt_store_end(s, rv);
 }
 
 apr_status_t cfmt_act_prune(cfmt_store_t *s, apr_time_t before, int *pn)

@@ -6,8 +6,6 @@
 
 #include "store_private.h"
 
-/* 0 binds NULL. */
-void cfmt_bind_time(sqlite3_stmt *st, int i, apr_time_t t);
 /* As text, "*" for one without a family; the statement keeps a copy. */
 void cfmt_bind_cidr(sqlite3_stmt *st, int i, const cfmt_cidr_t *c);
 /* Family 0 for "*". */

@@ -67,6 +67,15 @@ void cfmt_store_rollback(cfmt_store_t *s)
     cfmt_lock_release(s->lock);
 }
 
+apr_status_t cfmt_store_end(cfmt_store_t *s, apr_status_t rv)
+{
+    if (rv != APR_SUCCESS) {
+        cfmt_store_rollback(s);
+        return rv;
+    }
+    return cfmt_store_commit(s);
+}
+
 apr_status_t cfmt_store_probe(cfmt_store_t *s, apr_time_t now, apr_interval_time_t timeout)
 {
     apr_status_t rv = cfmt_store_begin(s, timeout);
@@ -74,12 +83,7 @@ apr_status_t cfmt_store_probe(cfmt_store_t *s, apr_time_t now, apr_interval_time
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = cfmt_meta_set_int(s, "probe_at", now);
-    if (rv != APR_SUCCESS) {
-        cfmt_store_rollback(s);
-        return rv;
-    }
-    return cfmt_store_commit(s);
+    return cfmt_store_end(s, cfmt_meta_set_int(s, "probe_at", now));
 }
 
 apr_status_t cfmt_sql_checkpoint(cfmt_store_t *s, int restart, int *plog, int *pdone)

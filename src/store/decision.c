@@ -50,7 +50,7 @@ static apr_status_t save(cfmt_store_t *s, const cfmt_decision_row_t *d, int chan
     cfmt_bind_int(st, 2, d->at);
     cfmt_bind_text(st, 3, d->verdict);
     cfmt_bind_text(st, 4, d->red);
-    cfmt_bind_time(st, 5, d->next_at);
+    cfmt_bind_some(st, 5, d->next_at);
     cfmt_bind_text(st, 6, d->gates);
     cfmt_bind_int(st, 7, changed);
     return cfmt_sql_run(s, st);

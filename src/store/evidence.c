@@ -197,6 +197,15 @@ static apr_array_header_t *sorted(apr_hash_t *sets, apr_pool_t *p)
     return out;
 }
 
+const cfmt_evidence_spans_t *cfmt_evidence_find(const apr_array_header_t *sets,
+                                                const cfmt_cidr_t *prefix)
+{
+    const cfmt_evidence_spans_t key = { .prefix = *prefix };
+
+    return sets->nelts ? bsearch(&key, sets->elts, (size_t)sets->nelts, sizeof(key), by_prefix)
+                       : NULL;
+}
+
 apr_status_t cfmt_evidence_load_all(cfmt_store_t *s, apr_time_t since, apr_array_header_t **psets,
                                     apr_pool_t *p)
 {
@@ -495,13 +504,4 @@ apr_status_t cfmt_evidence_put_span(cfmt_store_t *s, const cfmt_cidr_t *prefix,
         run.from = run.to;
     }
     return rv;
-}
-
-apr_status_t cfmt_evidence_put(cfmt_store_t *s, const cfmt_cidr_t *prefix, apr_time_t minute,
-                               const cfmt_judged_t *j, apr_pool_t *ptemp)
-{
-    cfmt_span_t span = { .from = minute, .to = minute + CFMT_MINUTE, .verdict = j->verdict,
-                         .reason = j->reason, .pps = j->pps, .bps = j->bps, .by = j->by };
-
-    return cfmt_evidence_put_span(s, prefix, &span, ptemp);
 }

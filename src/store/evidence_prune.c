@@ -32,15 +32,6 @@ static apr_interval_time_t keep(const cfmt_retention_t *conf)
     return d > 0 && d < KEEP_MIN ? KEEP_MIN : d;
 }
 
-static apr_status_t end_transaction(cfmt_store_t *s, apr_status_t rv)
-{
-    if (rv != APR_SUCCESS) {
-        cfmt_store_rollback(s);
-        return rv;
-    }
-    return cfmt_store_commit(s);
-}
-
 /*
  * Only forward: what is gone stays gone. But a time to come was set by a clock that was wrong, and
  * nothing would count until then.
@@ -55,7 +46,7 @@ static apr_status_t raise_floor(cfmt_store_t *s, apr_time_t wanted, apr_time_t n
         return rv;
     }
     *pfloor = wanted;
-    return end_transaction(s, cfmt_meta_set_int(s, CFMT_META_EVIDENCE_FROM, wanted));
+    return cfmt_store_end(s, cfmt_meta_set_int(s, CFMT_META_EVIDENCE_FROM, wanted));
 }
 
 /* ---- spans ----------------------------------------------------------------------------------- */
@@ -96,7 +87,7 @@ static apr_status_t prune_spans(cfmt_store_t *s, apr_int64_t day, int *pn)
     if (rv != APR_SUCCESS || !some || (rv = cfmt_store_begin(s, BEGIN_TIMEOUT)) != APR_SUCCESS) {
         return rv;
     }
-    return end_transaction(s, drop(s, day, pn));
+    return cfmt_store_end(s, drop(s, day, pn));
 }
 
 /* ---- the journal ----------------------------------------------------------------------------- */
@@ -147,7 +138,7 @@ static apr_status_t prune_rows(cfmt_store_t *s, apr_time_t before, int *pn)
     if (rv != APR_SUCCESS || !*pn || (rv = cfmt_store_begin(s, BEGIN_TIMEOUT)) != APR_SUCCESS) {
         return rv;
     }
-    return end_transaction(s, sweep(s, after, upto, go));
+    return cfmt_store_end(s, sweep(s, after, upto, go));
 }
 
 apr_status_t cfmt_evidence_prune(cfmt_store_t *s, const cfmt_retention_t *conf, apr_time_t now,

@@ -80,7 +80,7 @@ apr_status_t cfmt_hold_put(cfmt_store_t *s, cfmt_hold_row_t *h)
     cfmt_bind_text(st, 3, h->who);
     cfmt_bind_text(st, 4, h->reason ? h->reason : "");
     cfmt_bind_int(st, 5, h->since);
-    cfmt_bind_time(st, 6, h->until);
+    cfmt_bind_some(st, 6, h->until);
     rv = cfmt_sql_run(s, st);
     h->id = sqlite3_last_insert_rowid(s->db);
     return rv;
@@ -169,22 +169,4 @@ apr_status_t cfmt_windows_load(cfmt_store_t *s, apr_time_t at, apr_array_header_
 
     cfmt_bind_int(st, 1, at);
     return cfmt_act_rows(s, st, prows, sizeof(cfmt_window_row_t), take_window, p);
-}
-
-const cfmt_window_row_t *cfmt_window_find(const apr_array_header_t *rows, const cfmt_cidr_t *prefix,
-                                          apr_time_t at)
-{
-    const cfmt_window_row_t *found = NULL;
-    int i;
-
-    for (i = 0; i < rows->nelts; i++) {
-        const cfmt_window_row_t *w = &APR_ARRAY_IDX(rows, i, cfmt_window_row_t);
-        int meant = !w->prefix.family || !cfmt_cidr_compare(&w->prefix, prefix);
-
-        if (meant && w->starts_at <= at && w->ends_at > at
-            && (!found || w->ends_at > found->ends_at)) {
-            found = w;
-        }
-    }
-    return found;
 }

@@ -110,24 +110,6 @@ apr_status_t cfmt_intents_list(cfmt_store_t *s, const cfmt_cidr_t *prefix, apr_i
     return all(s, st, prows, p);
 }
 
-apr_status_t cfmt_intent_last_done(cfmt_store_t *s, cfmt_intent_row_t *in,
-                                   const cfmt_cidr_t *prefix, int want, apr_pool_t *p)
-{
-    sqlite3_stmt *st = cfmt_sql(s, SELECT "WHERE prefix = ?1 AND want = ?2 AND state = 'done'"
-                                          " ORDER BY id DESC LIMIT 1");
-
-    cfmt_bind_cidr(st, 1, prefix);
-    cfmt_bind_int(st, 2, want != 0);
-    return one(s, st, in, p);
-}
-
-apr_status_t cfmt_intents_last_done(cfmt_store_t *s, apr_array_header_t **prows, apr_pool_t *p)
-{
-    return all(s, cfmt_sql(s, SELECT "WHERE id IN (SELECT max(id) FROM intent"
-                                     " WHERE state = 'done' GROUP BY prefix, want) ORDER BY id"),
-               prows, p);
-}
-
 /* ---- the journal ----------------------------------------------------------------------------- */
 
 static const char *quote(const char *text, apr_pool_t *p)
@@ -216,15 +198,15 @@ static apr_status_t save(cfmt_store_t *s, const cfmt_intent_row_t *in, cfmt_inte
     cfmt_bind_int(st, 1, in->id);
     cfmt_bind_text(st, 2, cfmt_intent_name(in->state));
     cfmt_bind_int(st, 3, in->next_at);
-    cfmt_bind_time(st, 4, in->sent_at);
-    cfmt_bind_time(st, 5, in->answered_at);
-    cfmt_bind_time(st, 6, in->settled_at);
+    cfmt_bind_some(st, 4, in->sent_at);
+    cfmt_bind_some(st, 5, in->answered_at);
+    cfmt_bind_some(st, 6, in->settled_at);
     cfmt_bind_int(st, 7, in->attempts);
     cfmt_bind_text(st, 8, in->answer);
-    cfmt_bind_time(st, 9, in->expects);
+    cfmt_bind_some(st, 9, in->expects);
     cfmt_bind_text(st, 10, in->owner);
-    cfmt_bind_time(st, 11, in->expires_at);
-    cfmt_bind_time(st, 12, in->superseded_by);
+    cfmt_bind_some(st, 11, in->expires_at);
+    cfmt_bind_some(st, 12, in->superseded_by);
     cfmt_bind_text(st, 13, cfmt_intent_name(from));
     rv = cfmt_sql_run(s, st);
     return rv == APR_SUCCESS && sqlite3_changes(s->db) != 1 ? CFMT_EMOVED : rv;

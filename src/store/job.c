@@ -18,11 +18,7 @@ static apr_status_t run_alone(cfmt_store_t *s, sqlite3_stmt *st, int *pchanged)
     }
     rv = cfmt_sql_run(s, st);
     *pchanged = sqlite3_changes(s->db);
-    if (rv != APR_SUCCESS) {
-        cfmt_store_rollback(s);
-        return rv;
-    }
-    return cfmt_store_commit(s);
+    return cfmt_store_end(s, rv);
 }
 
 /*

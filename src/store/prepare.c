@@ -157,11 +157,7 @@ static apr_status_t migrate(cfmt_store_t *s)
         rv = cfmt_sql_exec(s,
                            apr_psprintf(s->pool, "PRAGMA application_id=%d", CFMT_APPLICATION_ID));
     }
-    if (rv != APR_SUCCESS) {
-        cfmt_store_rollback(s);
-        return rv;
-    }
-    return cfmt_store_commit(s);
+    return cfmt_store_end(s, rv);
 }
 
 static int is_wal(cfmt_store_t *s)
@@ -229,11 +225,7 @@ static apr_status_t publish(const char *path, const apr_table_t *settings, apr_t
     }
     rv = cfmt_store_begin(s, LOCK_WAIT);
     if (rv == APR_SUCCESS) {
-        rv = cfmt_settings_publish(s, settings, now, p);
-        if (rv == APR_SUCCESS) {
-            rv = cfmt_store_commit(s);
-        }
-        cfmt_store_rollback(s);
+        rv = cfmt_store_end(s, cfmt_settings_publish(s, settings, now, p));
     }
     if (rv != APR_SUCCESS) {
         cfmt_store_explain(r, s, rv, p);

@@ -10,7 +10,7 @@
 
 #define SELECT \
     "SELECT id, prefix, want, attack, reason, made_at, expires_at, state, decided_at, decided_by," \
-    " decided_why, told_at FROM proposal "
+    " decided_why FROM proposal "
 
 static const char *const names[CFMT_PROPOSAL_STATES] = {
     [CFMT_PROPOSAL_OPEN] = "open",
@@ -53,7 +53,6 @@ static void take_proposal(void *row, sqlite3_stmt *st, apr_pool_t *p)
     pr->decided_at = cfmt_col_int(st, 8);
     pr->decided_by = cfmt_col_text(st, 9, p);
     pr->decided_why = cfmt_col_text(st, 10, p);
-    pr->told_at = cfmt_col_int(st, 11);
 }
 
 apr_status_t cfmt_proposal_load(cfmt_store_t *s, cfmt_proposal_row_t *pr, apr_int64_t id,
@@ -181,18 +180,7 @@ apr_status_t cfmt_proposals_expire(cfmt_store_t *s, apr_time_t at, int *pn)
     return rv;
 }
 
-apr_status_t cfmt_proposal_told(cfmt_store_t *s, apr_int64_t id, apr_time_t at)
-{
-    sqlite3_stmt *st = cfmt_sql(s, "UPDATE proposal SET told_at = ?2 WHERE id = ?1");
-
-    cfmt_bind_int(st, 1, id);
-    cfmt_bind_int(st, 2, at);
-    return cfmt_sql_run(s, st);
-}
-
 /* ---- adoptions ------------------------------------------------------------------------------- */
-
-#define SELECT_ADOPTION "SELECT prefix, advertised_at, who, reason, at FROM adoption "
 
 static void take_adoption(void *row, sqlite3_stmt *st, apr_pool_t *p)
 {
@@ -226,20 +214,10 @@ apr_status_t cfmt_adoption_put(cfmt_store_t *s, const cfmt_adoption_row_t *a)
 
 apr_status_t cfmt_adoptions_load(cfmt_store_t *s, apr_array_header_t **prows, apr_pool_t *p)
 {
-    sqlite3_stmt *st = cfmt_sql(s, SELECT_ADOPTION
-                                "AS o WHERE NOT EXISTS(SELECT 1 FROM adoption AS n WHERE"
-                                " n.prefix = o.prefix AND n.advertised_at > o.advertised_at)"
-                                " ORDER BY prefix");
+    sqlite3_stmt *st = cfmt_sql(s, "SELECT prefix, advertised_at, who, reason, at"
+                                   " FROM adoption AS o WHERE NOT EXISTS(SELECT 1 FROM adoption AS"
+                                   " n WHERE n.prefix = o.prefix"
+                                   " AND n.advertised_at > o.advertised_at) ORDER BY prefix");
 
     return cfmt_act_rows(s, st, prows, sizeof(cfmt_adoption_row_t), take_adoption, p);
-}
-
-apr_status_t cfmt_adoption_find(cfmt_store_t *s, cfmt_adoption_row_t *a, const cfmt_cidr_t *prefix,
-                                apr_time_t advertised_at, apr_pool_t *p)
-{
-    sqlite3_stmt *st = cfmt_sql(s, SELECT_ADOPTION "WHERE prefix = ?1 AND advertised_at = ?2");
-
-    cfmt_bind_cidr(st, 1, prefix);
-    cfmt_bind_int(st, 2, advertised_at);
-    return cfmt_act_row(s, st, a, sizeof(*a), take_adoption, p);
 }

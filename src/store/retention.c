@@ -41,15 +41,6 @@ static apr_status_t rejected_range(cfmt_store_t *s, apr_time_t before, apr_int64
     return rv;
 }
 
-static apr_status_t end_transaction(cfmt_store_t *s, apr_status_t rv)
-{
-    if (rv != APR_SUCCESS) {
-        cfmt_store_rollback(s);
-        return rv;
-    }
-    return cfmt_store_commit(s);
-}
-
 /* *pn: rows deleted. */
 static apr_status_t prune_rejected(cfmt_store_t *s, apr_time_t before, int *pn)
 {
@@ -62,7 +53,7 @@ static apr_status_t prune_rejected(cfmt_store_t *s, apr_time_t before, int *pn)
     }
     st = cfmt_sql(s, "DELETE FROM journal WHERE kind = 'rejected' AND id <= ?1");
     cfmt_bind_int(st, 1, upto);
-    return end_transaction(s, cfmt_sql_run(s, st));
+    return cfmt_store_end(s, cfmt_sql_run(s, st));
 }
 
 /* ---- the front of the journal ---------------------------------------------------------------- */
@@ -453,7 +444,7 @@ static apr_status_t prune_journal(cfmt_store_t *s, apr_time_t before, int *pn, a
     if (rv != APR_SUCCESS || !r.n || (rv = cfmt_store_begin(s, BEGIN_TIMEOUT)) != APR_SUCCESS) {
         return rv;
     }
-    return end_transaction(s, prune_range(s, &r, p));
+    return cfmt_store_end(s, prune_range(s, &r, p));
 }
 
 apr_status_t cfmt_retention_step(cfmt_store_t *s, const cfmt_retention_t *conf, apr_time_t now,

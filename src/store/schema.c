@@ -300,6 +300,7 @@ static const char v5[] =
 /*
  * What is done and wanted. intent_open: one open intent a prefix, whatever else fails; likewise
  * hold_force and proposal_open. State is never rebuilt, audit never pruned; decision is derived.
+ * Rows of before are no commands that the leader carries out: none of them is looked at.
  */
 static const char v6[] =
     "CREATE TABLE intent("
@@ -365,8 +366,7 @@ static const char v6[] =
     " state TEXT NOT NULL,"
     " decided_at INTEGER,"
     " decided_by TEXT,"
-    " decided_why TEXT,"
-    " told_at INTEGER);"
+    " decided_why TEXT);"
     "CREATE UNIQUE INDEX proposal_open ON proposal(prefix, want) WHERE decided_at IS NULL;"
     "CREATE TABLE adoption("
     " prefix TEXT NOT NULL,"
@@ -393,7 +393,9 @@ static const char v6[] =
     " why TEXT,"
     " ref TEXT,"
     " body TEXT,"
-    " hash TEXT NOT NULL);";
+    " hash TEXT NOT NULL);"
+    "INSERT INTO meta(name, value)"
+    " SELECT 'commands_done', seq FROM sqlite_sequence WHERE name = 'journal';";
 
 /*
  * standing: of the present state of a prefix, what brought it about, and what people were told of

@@ -184,6 +184,13 @@ void cfmt_bind_int(sqlite3_stmt *st, int i, apr_int64_t v)
     }
 }
 
+void cfmt_bind_some(sqlite3_stmt *st, int i, apr_int64_t v)
+{
+    if (v) {
+        cfmt_bind_int(st, i, v);
+    }
+}
+
 void cfmt_bind_rate(sqlite3_stmt *st, int i, double v)
 {
     if (st && v >= 0) {

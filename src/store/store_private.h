@@ -111,6 +111,8 @@ void cfmt_bind_text(sqlite3_stmt *st, int i, const char *text);
 void cfmt_bind_blob(sqlite3_stmt *st, int i, const void *data, apr_size_t len);
 void cfmt_bind_bytes(sqlite3_stmt *st, int i, const char *text, apr_size_t len);
 void cfmt_bind_int(sqlite3_stmt *st, int i, apr_int64_t v);
+/* 0 = NULL ("not said"). */
+void cfmt_bind_some(sqlite3_stmt *st, int i, apr_int64_t v);
 /* Negative = NULL ("not said"). */
 void cfmt_bind_rate(sqlite3_stmt *st, int i, double v);
 

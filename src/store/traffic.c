@@ -39,14 +39,6 @@ static apr_status_t delete(cfmt_store_t *s, const char *sql, apr_time_t minute, 
 static const char delete_rows_sql[] = "DELETE FROM traffic_event WHERE at = ?1 AND prefix = ?2";
 static const char delete_sums_sql[] = "DELETE FROM traffic_sum WHERE at = ?1 AND prefix = ?2";
 
-/* 0 = not said. */
-static void bind_some(sqlite3_stmt *st, int i, apr_int64_t v)
-{
-    if (v) {
-        cfmt_bind_int(st, i, v);
-    }
-}
-
 static const char *host_text(const cfmt_cidr_t *c, apr_pool_t *p)
 {
     return c->family ? cfmt_cidr_format(p, c) : NULL;
@@ -68,12 +60,12 @@ static apr_status_t insert_row(cfmt_store_t *s, const cfmt_detail_t *d, const ch
     cfmt_bind_text(st, 5, d->rule_id);
     cfmt_bind_text(st, 6, d->rule);
     cfmt_bind_text(st, 7, host_text(&d->source, ptemp));
-    bind_some(st, 8, d->asn);
+    cfmt_bind_some(st, 8, d->asn);
     cfmt_bind_text(st, 9, d->asn_name);
     cfmt_bind_text(st, 10, d->country);
-    bind_some(st, 11, d->source_port);
+    cfmt_bind_some(st, 11, d->source_port);
     cfmt_bind_text(st, 12, host_text(&d->target, ptemp));
-    bind_some(st, 13, d->target_port);
+    cfmt_bind_some(st, 13, d->target_port);
     cfmt_bind_text(st, 14, d->protocol);
     cfmt_bind_text(st, 15, d->flags);
     cfmt_bind_text(st, 16, d->colo);
@@ -95,10 +87,10 @@ static apr_status_t insert_sum(cfmt_store_t *s, const cfmt_traffic_sheet_t *shee
     cfmt_bind_int(st, 3, (apr_int64_t)sum->kind);
     cfmt_bind_int(st, 4, n);
     cfmt_bind_text(st, 5, sum->name);
-    bind_some(st, 6, sum->asn);
+    cfmt_bind_some(st, 6, sum->asn);
     cfmt_bind_text(st, 7, sum->asn_name);
     cfmt_bind_text(st, 8, sum->country);
-    bind_some(st, 9, sheet->cut);
+    cfmt_bind_some(st, 9, sheet->cut);
     cfmt_bind_int(st, 10, (apr_int64_t)sum->packets);
     cfmt_bind_int(st, 11, (apr_int64_t)sum->bits);
     return cfmt_sql_run(s, st);
@@ -269,9 +261,5 @@ apr_status_t cfmt_traffic_prune(cfmt_store_t *s, apr_time_t before, int *pn)
         rv = cfmt_sql_run(s, st);
         *pn += rv == APR_SUCCESS ? sqlite3_changes(s->db) : 0;
     }
-    if (rv != APR_SUCCESS) {
-        cfmt_store_rollback(s);
-        return rv;
-    }
-    return cfmt_store_commit(s);
+    return cfmt_store_end(s, rv);
 }

@@ -39,7 +39,7 @@ enter() { # NAME
 build_units() { # FLAG...
     local flags libs
     # shellcheck disable=SC2086 # a list of words
-    flags="-g -std=gnu99 -D_GNU_SOURCE -I$srcdir/include -I$srcdir/src $*
+    flags="-g -std=gnu99 -D_GNU_SOURCE -I$srcdir/include -I$srcdir/src -Wl,--wrap=cfmt_monotonic $*
         $(pkg-config --cflags $modules check libcrypto)"
     # shellcheck disable=SC2086 # a list of words
     libs="$(pkg-config --libs $modules check libcrypto) -lanl -lpthread -lm"

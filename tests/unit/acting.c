@@ -12,40 +12,27 @@
 #define LIST(result) "{\"success\":true,\"errors\":[],\"messages\":[],\"result\":[" result "]}"
 #define PARENT "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa01"
 #define ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa02"
+#define STEP apr_time_from_msec(50) /* between rounds, as the runner has it */
 
 static loopback_t server;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of world and moment */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of world */
 static acting_world_t world;
-static apr_time_t moment, mono;
+static apr_time_t moment, mono; /* the same point of two clocks, which go on together */
 static cfmt_store_t *eye;
 static apr_table_t *settings;
-static char logged[1 << 20];
-static apr_size_t used;
+static cfmt_log_t test_log;
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
 apr_time_t acting_now(void)
 {
-    apr_time_t now;
-
-    pthread_mutex_lock(&lock);
-    now = moment + (cfmt_monotonic() - mono);
-    pthread_mutex_unlock(&lock);
-    return now;
+    return moment + (cfmt_monotonic() - mono);
 }
 
 static apr_time_t read_clock(void *baton)
 {
     (void)baton;
     return acting_now();
-}
-
-void acting_skip(cfmt_engine_t *e, apr_interval_time_t d)
-{
-    pthread_mutex_lock(&lock);
-    moment += d;
-    pthread_mutex_unlock(&lock);
-    e->clock_at += d;
 }
 
 /* ---- the account ----------------------------------------------------------------------------- */
@@ -65,6 +52,13 @@ acting_world_t acting_get(void)
     w = world;
     pthread_mutex_unlock(&lock);
     return w;
+}
+
+void acting_hang(int yes)
+{
+    pthread_mutex_lock(&lock);
+    world.hang = yes;
+    pthread_mutex_unlock(&lock);
 }
 
 static void give(int fd, const char *status, const char *body)
@@ -108,8 +102,10 @@ static void patch(loopback_t *s, int fd, const char *text)
     }
     w = world;
     pthread_mutex_unlock(&lock);
-    if (w.hang && loopback_hang(s, w.hang)) {
-        return;
+    while (acting_get().hang) {
+        if (loopback_hang(s, 5)) {
+            return;
+        }
     }
     if (w.patch) {
         give(fd, w.patch, w.body);
@@ -146,33 +142,7 @@ static int answer(loopback_t *s, int fd, const char *text)
 
 /* ---- the engine ------------------------------------------------------------------------------ */
 
-static void keep_line(void *baton, cfmt_level_e level, const char *line)
-{
-    apr_size_t len = strlen(line);
-
-    (void)baton, (void)level;
-    if (used + len + 2 < sizeof(logged)) {
-        memcpy(logged + used, line, len);
-        used += len;
-        logged[used++] = '\n';
-        logged[used] = '\0';
-    }
-}
-
 static const cfmt_clock_t test_clock = { .now = read_clock };
-static const cfmt_log_t test_log = { .write = keep_line, .max = CFMT_LOG_NOTICE };
-
-int acting_logged(const char *word)
-{
-    const char *at = logged;
-    int n = 0;
-
-    while ((at = strstr(at, word)) != NULL) {
-        at += strlen(word);
-        n++;
-    }
-    return n;
-}
 
 void acting_begin(void)
 {
@@ -183,8 +153,9 @@ void acting_begin(void)
     w.advertised_at = moment - ACTING_S(2 * 86400);
     acting_set(&w);
     eye = NULL;
-    used = 0;
-    logged[0] = '\0';
+    kit_lines[0] = '\0';
+    test_log = kit_log;
+    test_log.max = CFMT_LOG_NOTICE; /* what people are told */
     settings = apr_table_make(unit_pool, 8);
     apr_table_setn(settings, "Mode", "observe");
     apr_table_setn(settings, "AccountId", KIT_OURS);
@@ -242,6 +213,23 @@ cfmt_store_t *acting_store(void)
     return eye;
 }
 
+static int is_busy(const cfmt_engine_t *e)
+{
+    return e->api && cfmt_http_pending(cfmt_api_http(e->api)) > 0;
+}
+
+void acting_rest(cfmt_engine_t *e)
+{
+    apr_time_t end = cfmt_monotonic() + ACTING_S(10);
+    int hangs = 0;
+
+    while (is_busy(e) && !hangs && cfmt_monotonic() < end) {
+        cfmt_engine_wait(e, NULL, 0, apr_time_from_msec(10));
+        hangs = acting_get().hang;
+    }
+    unit_skip(STEP);
+}
+
 apr_status_t acting_round(cfmt_engine_t *e)
 {
     cfmt_rest_t rest;
@@ -251,7 +239,7 @@ apr_status_t acting_round(cfmt_engine_t *e)
     apr_pool_create(&tick, unit_pool);
     rv = cfmt_engine_round(e, &rest, NULL, tick);
     apr_pool_destroy(tick);
-    cfmt_engine_wait(e, NULL, 0, apr_time_from_msec(10));
+    acting_rest(e);
     return rv;
 }
 
@@ -271,14 +259,14 @@ void acting_rounds(cfmt_engine_t *e, apr_interval_time_t d)
 
 void acting_until(cfmt_engine_t *e, const char *sql, const char *want)
 {
-    apr_time_t end = cfmt_monotonic() + ACTING_S(15);
+    apr_time_t end = cfmt_monotonic() + ACTING_S(60);
     const char *got;
 
     do {
         one_round(e);
         got = kit_text(acting_store(), sql);
         ck_assert_msg(cfmt_monotonic() < end, "%s: %s, not %s; log:\n%.3000s", sql,
-                      got ? got : "nothing", want, logged + (used > 3000 ? used - 3000 : 0));
+                      got ? got : "nothing", want, strlen(kit_lines) > 3000 ? kit_lines + strlen(kit_lines) - 3000 : kit_lines);
     } while (!got || strcmp(got, want));
 }
 

@@ -19,7 +19,7 @@ typedef struct acting_world_t {
     const char *patch;        /* status line of the answer to a PATCH; NULL: the connection is cut */
     const char *body;         /* of it */
     int effect;               /* and the PATCH is carried out */
-    int hang;                 /* ms before it is answered */
+    int hang;                 /* and it is not answered until this is 0: acting_hang */
     int patches;              /* that came */
 } acting_world_t;
 
@@ -33,6 +33,7 @@ void acting_begin(void);
 void acting_end(void);
 void acting_set(const acting_world_t *w);
 acting_world_t acting_get(void);
+void acting_hang(int yes);
 apr_table_t *acting_settings(void);
 
 /* An engine with its own pool; acting_drop: as if killed. */
@@ -43,15 +44,13 @@ void acting_drop(cfmt_engine_t *e);
 cfmt_store_t *acting_store(void);
 
 apr_time_t acting_now(void);
-/* Time goes by; the engine does not take it for a jump. */
-void acting_skip(cfmt_engine_t *e, apr_interval_time_t d);
 /* Rounds until the text that sql gives is want, or the test fails. */
 void acting_until(cfmt_engine_t *e, const char *sql, const char *want);
 apr_status_t acting_round(cfmt_engine_t *e);
-/* Rounds for so long in real time. */
+/* Behind a round: what is under way is answered, unless it hangs; 50 ms go by, without a wait. */
+void acting_rest(cfmt_engine_t *e);
+/* At least one round; so long by the clock. */
 void acting_rounds(cfmt_engine_t *e, apr_interval_time_t d);
-/* How often the log has this. */
-int acting_logged(const char *word);
 
 /* A command's row, and its number in the journal. */
 apr_int64_t acting_command(const char *body);

@@ -86,4 +86,20 @@ static inline void fine(fine_t *f)
     fine_calm(f, M(1), M(16), CFMT_VERDICT_CALM);
 }
 
+static inline cfmt_do_e action_of(const cfmt_case_t *c)
+{
+    cfmt_decision_t d;
+
+    cfmt_withdraw_decide(&d, c);
+    return d.action;
+}
+
+static inline cfmt_gate_t gate_of(const cfmt_case_t *c, cfmt_gate_e id)
+{
+    cfmt_gate_t g;
+
+    cfmt_withdraw_gate(&g, id, c);
+    return g;
+}
+
 #endif

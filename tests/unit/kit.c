@@ -347,3 +347,37 @@ unsigned kit_random(unsigned *seed, unsigned below)
     *seed = *seed * 1664525u + 1013904223u;
     return (*seed >> 16) % below;
 }
+
+/* ---- clock and log --------------------------------------------------------------------------- */
+
+apr_time_t kit_now;
+char kit_lines[1 << 20];
+
+static apr_time_t read_clock(void *baton)
+{
+    (void)baton;
+    return kit_now;
+}
+
+static void keep_line(void *baton, cfmt_level_e level, const char *line)
+{
+    apr_size_t used = strlen(kit_lines);
+
+    (void)baton, (void)level;
+    apr_snprintf(kit_lines + used, sizeof(kit_lines) - used, "%s\n", line);
+}
+
+const cfmt_clock_t kit_clock = { .now = read_clock };
+const cfmt_log_t kit_log = { .write = keep_line, .max = CFMT_LOG_INFO };
+
+int kit_told(const char *word)
+{
+    const char *at = kit_lines;
+    int n = 0;
+
+    while ((at = strstr(at, word))) {
+        at += strlen(word);
+        n++;
+    }
+    return n;
+}

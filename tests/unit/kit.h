@@ -71,6 +71,12 @@ void kit_check_rebuild(cfmt_store_t *s, const char *what);
  * one attack.
  */
 void kit_oracle(cfmt_store_t *s);
+/* A clock that says kit_now, and a log that is kept; kit_told: how often it has this. */
+extern apr_time_t kit_now;
+extern char kit_lines[1 << 20];
+extern const cfmt_clock_t kit_clock;
+extern const cfmt_log_t kit_log;
+int kit_told(const char *word);
 /* Small repeatable random numbers. */
 unsigned kit_random(unsigned *seed, unsigned below);
 

@@ -81,32 +81,40 @@ const char *unit_shared(const char *name)
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
-/* NAME...: these suites; -NAME...: all but these; nothing: all. */
-static int is_wanted(const char *name, int argc, const char *const *argv)
-{
-    int i, but = argc > 1 && *argv[1] == '-';
+/* ---- time that passes without a wait: the program is linked with --wrap=cfmt_monotonic --------- */
 
-    for (i = 1; i < argc && strcmp(argv[i] + but, name); i++) {
-    }
-    return argc == 1 || (i < argc) != but;
+apr_time_t __real_cfmt_monotonic(void);
+apr_time_t __wrap_cfmt_monotonic(void);
+static apr_time_t skipped; /* read by threads */
+
+apr_time_t __wrap_cfmt_monotonic(void)
+{
+    return __real_cfmt_monotonic() + __atomic_load_n(&skipped, __ATOMIC_RELAXED);
 }
 
-/* For a first impression: not those that wait for time to pass. */
-static const char *const smoke[] = { "", "-act", "-decide", "-attacks", "-command" };
+void unit_skip(apr_interval_time_t d)
+{
+    __atomic_add_fetch(&skipped, d, __ATOMIC_RELAXED);
+}
+
+/* ---- suites ---------------------------------------------------------------------------------- */
+
+static int is_wanted(const char *name, int argc, char **argv)
+{
+    int i;
+
+    for (i = 1; i < argc && strcmp(argv[i], name); i++) {
+    }
+    return argc == 1 || i < argc;
+}
 
 int main(int argc, char **argv)
 {
-    const char *tier = getenv("CFMT_TIER");
-    const char *const *names = (const char *const *)argv;
     SRunner *sr = srunner_create(NULL);
     int failed;
 
-    if (argc == 1 && tier && !strcmp(tier, "smoke")) {
-        argc = (int)(sizeof(smoke) / sizeof(smoke[0]));
-        names = smoke;
-    }
 #define X(name) \
-    if (is_wanted(#name, argc, names)) { \
+    if (is_wanted(#name, argc, argv)) { \
         srunner_add_suite(sr, suite_##name()); \
     }
     SUITES(X)

@@ -110,6 +110,43 @@ START_TEST(test_attack_on)
 }
 END_TEST
 
+static apr_array_header_t *cidrs(const char *text)
+{
+    apr_array_header_t *all = apr_array_make(unit_pool, 2, sizeof(cfmt_cidr_t));
+
+    if (text) {
+        ck_assert_int_eq(cfmt_cidr_parse(apr_array_push(all), NULL, text), APR_SUCCESS);
+    }
+    return all;
+}
+
+static const struct {
+    const char *target;
+    int cut;
+    const char *prefix; /* of ours that it hits */
+    int hits;           /* 203.0.113.0/24 */
+} hits[] = {
+    { "203.0.113.7", 0, "203.0.113.0/24", 1 }, { "203.0.112.0/22", 0, NULL, 1 },
+    { "192.0.2.7", 0, "203.0.113.0/24", 0 },   { "192.0.2.7", 1, "203.0.113.0/24", 1 },
+    { NULL, 0, "203.0.113.0/24", 1 },          { NULL, 0, "203.0.113.128/25", 1 },
+    { NULL, 0, "203.0.112.0/23", 0 },          { NULL, 0, NULL, 0 },
+};
+
+START_TEST(test_attack_hits)
+{
+    cfmt_cidr_t ours;
+    int i;
+
+    ck_assert_int_eq(cfmt_cidr_parse(&ours, NULL, "203.0.113.0/24"), APR_SUCCESS);
+    for (i = 0; i < (int)(sizeof(hits) / sizeof(hits[0])); i++) {
+        const cfmt_struck_t a = { .targets = cidrs(hits[i].target), .targets_cut = hits[i].cut,
+                                  .prefixes = cidrs(hits[i].prefix) };
+
+        ck_assert_msg(cfmt_attack_hits(&a, &ours) == hits[i].hits, "hits %d", i);
+    }
+}
+END_TEST
+
 /* ---- whether --------------------------------------------------------------------------------- */
 
 START_TEST(test_now)
@@ -490,6 +527,7 @@ END_TEST
 UNIT_SUITE_BEGIN(advertise)
     UNIT_TEST(test_choose)
     UNIT_TEST(test_attack_on)
+    UNIT_TEST(test_attack_hits)
     UNIT_TEST(test_now)
     UNIT_TEST(test_blocked)
     UNIT_TEST(test_queued)

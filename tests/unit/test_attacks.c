@@ -15,24 +15,6 @@
 #define MINUTE(n) (START + (n) * CFMT_MINUTE)
 #define PAUSE apr_time_from_msec(260) /* it does not look more often */
 
-static apr_time_t clock_value;
-static char log_text[65536];
-
-static apr_time_t fake_now(void *baton)
-{
-    (void)baton;
-    return clock_value;
-}
-
-static void keep_log(void *baton, cfmt_level_e level, const char *line)
-{
-    (void)baton, (void)level;
-    apr_cpystrn(log_text + strlen(log_text), line, sizeof(log_text) - strlen(log_text));
-}
-
-static const cfmt_clock_t fake_clock = { .now = fake_now };
-static const cfmt_log_t keeping_log = { .write = keep_log, .max = CFMT_LOG_INFO };
-
 static cfmt_store_t *store(void)
 {
     static cfmt_store_t *s;
@@ -63,8 +45,8 @@ static int journaled(void)
 
 static cfmt_engine_t *start_engine(void)
 {
-    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &fake_clock,
-                                .log = &keeping_log, .settings = apr_table_make(unit_pool, 2) };
+    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &kit_clock,
+                                .log = &kit_log, .settings = apr_table_make(unit_pool, 2) };
     cfmt_engine_t *e;
 
     apr_table_setn((apr_table_t *)conf.settings, "Mode", "observe");
@@ -80,8 +62,8 @@ static cfmt_engine_t *make_engine(void)
                          kit_prefix(0, "b1", NET, 1, 0) };
     cfmt_engine_t *e;
 
-    clock_value = MINUTE(60);
-    log_text[0] = '\0';
+    kit_now = MINUTE(60);
+    kit_lines[0] = '\0';
     e = start_engine();
     kit_append(store(), rows, 2);
     return e;
@@ -95,7 +77,7 @@ static int settle(cfmt_engine_t *e)
     for (i = idle = 0; idle < 2; i++) {
         ck_assert_int_lt(i, 30);
         before = journaled();
-        apr_sleep(PAUSE);
+        unit_skip(PAUSE);
         round_once(e);
         most = journaled() - before > most ? journaled() - before : most;
         idle = journaled() > before ? 0 : idle + 1;
@@ -103,23 +85,11 @@ static int settle(cfmt_engine_t *e)
     return most;
 }
 
-static int told(const char *id)
-{
-    const char *at = log_text;
-    int n = 0;
-
-    while ((at = strstr(at, id))) {
-        at += strlen(id);
-        n++;
-    }
-    return n;
-}
-
 /* Complete minutes from..to; pps in the first `hot` of them. */
 static void evidence(int from, int to, int hot, double pps)
 {
     cfmt_evidence_t e = { .from = MINUTE(from), .to = MINUTE(to), .complete = MINUTE(to) };
-    kit_row_t row = { "evidence", clock_value, NULL };
+    kit_row_t row = { "evidence", kit_now, NULL };
     int i;
 
     e.prefixes = apr_array_make(unit_pool, 1, sizeof(cfmt_cidr_t));
@@ -148,12 +118,12 @@ START_TEST(journals_once_and_tells_once)
     ck_assert_int_eq(journaled(), 0);
     evidence(12, 13, 1, 9000);
     settle(e);
-    ck_assert_int_eq(told("CFMT0937"), 1);
+    ck_assert_int_eq(kit_told("CFMT0937"), 1);
     ck_assert_int_eq(kit_int(store(), "SELECT count(*) FROM attack WHERE state = 'open'"), 1);
     ck_assert_int_eq(journaled(), 2); /* and its peak */
     ck_assert_int_eq(kit_int(store(), "SELECT peak_pps FROM attack"), 9000);
     ck_assert_str_eq(kit_text(store(), "SELECT peak_pps_by FROM attack"), "dosd");
-    clock_value += 20 * apr_time_from_sec(10);
+    kit_now += 20 * apr_time_from_sec(10);
     settle(e);
     e = start_engine();
     settle(e); /* another leader */
@@ -162,7 +132,7 @@ START_TEST(journals_once_and_tells_once)
     settle(e);
     ck_assert_str_eq(kit_text(store(), "SELECT ended_by FROM attack"), "calm");
     ck_assert_int_eq(kit_int(store(), "SELECT ended_at FROM attack"), MINUTE(28));
-    ck_assert_int_eq(told("CFMT0938"), 1);
+    ck_assert_int_eq(kit_told("CFMT0938"), 1);
     ck_assert_int_eq(journaled(), 3);
     ck_assert_int_eq(kit_int(store(), "SELECT value = (SELECT max(id) FROM journal) FROM meta"
                                       " WHERE name = 'cursor'"), 1);
@@ -176,7 +146,7 @@ START_TEST(in_bounded_portions)
     kit_row_t rows[250];
     int i;
 
-    clock_value = KIT_T(90000);
+    kit_now = KIT_T(90000);
     for (i = 0; i < 250; i++) {
         rows[i] = kit_alert((kit_say_t){ .ts = 1, .attack = apr_psprintf(unit_pool, "A%d", i),
                                          .target = "10.1.2.3" });
@@ -184,10 +154,10 @@ START_TEST(in_bounded_portions)
     kit_append(store(), rows, 250);
     ck_assert_int_eq(settle(e), 100);
     ck_assert_int_eq(journaled(), 250);
-    ck_assert_int_eq(told("CFMT0939"), 250);
+    ck_assert_int_eq(kit_told("CFMT0939"), 250);
     ck_assert_int_eq(kit_int(store(), "SELECT count(*) FROM attack WHERE ended_by = 'timeout'"
                                       " AND ended_at = started_at"), 250);
-    clock_value += HOUR;
+    kit_now += HOUR;
     settle(e);
     ck_assert_int_eq(journaled(), 250);
     /* an alert that was late, and all the same later than the last sign of it */
@@ -202,8 +172,8 @@ END_TEST
 START_TEST(what_ended_long_ago_is_not_opened_again)
 {
     cfmt_engine_t *e = make_engine();
-    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &fake_clock,
-                                .log = &keeping_log, .settings = apr_table_make(unit_pool, 2) };
+    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &kit_clock,
+                                .log = &kit_log, .settings = apr_table_make(unit_pool, 2) };
     kit_row_t alerts[] = {
         kit_alert((kit_say_t){ .ts = -1000, .attack = "A", .target = "203.0.113.7" }),
         kit_alert((kit_say_t){ .ts = 2400, .attack = "A", .end = 1 })
@@ -211,12 +181,12 @@ START_TEST(what_ended_long_ago_is_not_opened_again)
 
     kit_append(store(), alerts, 2);
     evidence(5, 40, 20, 5000);
-    clock_value += 72 * HOUR;
+    kit_now += 72 * HOUR;
     apr_table_setn((apr_table_t *)conf.settings, "Mode", "observe");
     apr_table_setn((apr_table_t *)conf.settings, "AttackTimeout", "7d");
     e = cfmt_engine_create(&conf, unit_pool);
     settle(e);
-    ck_assert_int_eq(told("CFMT0937") + told("CFMT0936"), 0);
+    ck_assert_int_eq(kit_told("CFMT0937") + kit_told("CFMT0936"), 0);
     ck_assert_int_eq(kit_int(store(), "SELECT count(*) FROM attack"), 1);
     ck_assert_int_eq(journaled(), 1); /* its peak */
 }
@@ -231,17 +201,17 @@ START_TEST(a_clock_that_jumps)
 
     kit_append(store(), &alert, 1);
     settle(e);
-    clock_value += 9000 * HOUR;
+    kit_now += 9000 * HOUR;
     settle(e);
-    clock_value -= 18000 * HOUR;
+    kit_now -= 18000 * HOUR;
     settle(e);
     ck_assert_int_eq(journaled(), 0);
     gone.at = KIT_T(50 * 3600); /* not listed from then on */
     kit_append(store(), &gone, 1);
-    clock_value = KIT_T(60 * 3600);
+    kit_now = KIT_T(60 * 3600);
     settle(e);
     ck_assert_int_eq(journaled(), 0);
-    clock_value = KIT_T(75 * 3600);
+    kit_now = KIT_T(75 * 3600);
     settle(e);
     ck_assert_str_eq(kit_text(store(), "SELECT ended_by FROM attack"), "timeout");
 }
@@ -268,14 +238,14 @@ START_TEST(a_mistake_fills_no_disk)
 
     evidence(10, 20, 9, 5000);
     settle(e);
-    ck_assert_int_eq(told("CFMT0937"), 1);
+    ck_assert_int_eq(kit_told("CFMT0937"), 1);
     for (i = 0; i < 3; i++) {
         kit_sql(store(), "BEGIN; DELETE FROM attack; DELETE FROM attack_key; DELETE FROM event;"
                          " COMMIT");
         evidence(30 + i, 31 + i, 0, 0);
         settle(e);
     }
-    ck_assert_int_eq(told("CFMT0937"), 1);
+    ck_assert_int_eq(kit_told("CFMT0937"), 1);
     ck_assert_int_eq(journaled(), 1);
 }
 END_TEST

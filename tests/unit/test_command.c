@@ -129,7 +129,7 @@ START_TEST(yes_to_what_is_locked_is_refused_and_not_used_up)
     acting_until(e, "SELECT count(*) FROM proposal WHERE state = 'open'", "1");
     w.locked = 1;
     acting_set(&w);
-    acting_skip(e, S(61));
+    unit_skip(S(61));
     acting_until(e, "SELECT locked FROM prefix", "1");
     row = acting_command("{\"command\":\"approve\",\"id\":1}");
     acting_until(e, answer_of(row), "refused 6");

@@ -141,6 +141,35 @@ START_TEST(the_cursor_is_of_before_and_the_head_of_behind)
 }
 END_TEST
 
+static const struct {
+    const char *cut, *prefixes;
+    int above;
+} cuts[] = {
+    { "0", "", 0 }, { "1", ACTING_PREFIX, -1 }, { "1", "192.0.2.0/24 203.0.113.0/24", -1 },
+    { "2", "192.0.2.0/24 203.0.113.0/25", 0 }, { "1", "203.0.113.0/2 198.51.100.0/24", 0 },
+    { "1", "", -1 }, { "1", NULL, -1 },
+};
+
+/* Where nobody says which ones it is all of them. */
+START_TEST(only_what_was_cut_has_no_last_look)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+    apr_table_t *facts = apr_table_make(unit_pool, 3);
+
+    apr_table_setn(facts, "failed", "0");
+    apr_table_setn(facts, "cut", cuts[_i].cut);
+    if (cuts[_i].prefixes) {
+        apr_table_setn(facts, "cut_prefixes", cuts[_i].prefixes);
+    }
+    ck_assert_int_eq(cfmt_store_begin(acting_store(), -1), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_sensed_save(acting_store(), "traffic", facts, acting_now(), unit_pool),
+                     APR_SUCCESS);
+    ck_assert_int_eq(cfmt_store_commit(acting_store()), APR_SUCCESS);
+    ck_assert_int_eq(look(e).look_above, cuts[_i].above);
+    acting_end();
+}
+END_TEST
+
 /* ---- what is written ------------------------------------------------------------------------- */
 
 START_TEST(a_decision_is_written_when_it_changes)
@@ -151,7 +180,7 @@ START_TEST(a_decision_is_written_when_it_changes)
     acting_until(e, "SELECT verdict FROM decision", "none");
     rows = kit_int(acting_store(), "SELECT count(*) FROM journal WHERE kind = 'decision'");
     kit_sql(acting_store(), "UPDATE decision SET verdict = 'untouched'");
-    acting_skip(e, S(30));
+    unit_skip(S(30));
     acting_rounds(e, apr_time_from_msec(500));
     ck_assert_str_eq(kit_text(acting_store(), "SELECT verdict FROM decision"), "untouched");
     ck_assert_int_eq(kit_int(acting_store(), "SELECT count(*) FROM journal"
@@ -180,7 +209,7 @@ START_TEST(what_is_shut_for_moments_is_not_history)
     acting_rounds(e, apr_time_from_msec(500));
     rows = kit_int(acting_store(), "SELECT count(*) FROM journal WHERE kind = 'decision'");
     for (i = 0; i < 5; i++) {
-        acting_skip(e, S(70));
+        unit_skip(S(70));
         acting_rounds(e, apr_time_from_msec(300));
     }
     ck_assert_int_le(kit_int(acting_store(), "SELECT count(*) FROM journal"
@@ -204,7 +233,7 @@ START_TEST(a_start_comes_to_a_deed_or_a_proposal)
     acting_alert(0, "203.0.113.7");
     acting_until(e, starts[_i].sql, starts[_i].want);
     ck_assert_int_eq(acting_get().patches, _i == 0);
-    ck_assert_int_eq(acting_logged(_i == 0 ? "CFMT0963" : "CFMT0964"), 1);
+    ck_assert_int_eq(kit_told(_i == 0 ? "CFMT0963" : "CFMT0964"), 1);
     acting_end();
 }
 END_TEST
@@ -231,7 +260,7 @@ START_TEST(the_end_takes_the_proposal_back)
 
     acting_alert(0, "203.0.113.7");
     acting_until(e, "SELECT state FROM proposal", "open");
-    acting_skip(e, S(60));
+    unit_skip(S(60));
     acting_alert(1, "203.0.113.7");
     acting_until(e, "SELECT state FROM proposal", "withdrawn");
     acting_end();
@@ -244,14 +273,14 @@ START_TEST(not_protected_is_told_in_its_second)
 
     acting_alert(0, "203.0.113.7");
     acting_until(e, "SELECT state FROM proposal", "open");
-    acting_skip(e, S(118));
+    unit_skip(S(118));
     acting_rounds(e, apr_time_from_msec(200));
-    ck_assert_int_eq(acting_logged("CFMT0966"), 0);
+    ck_assert_int_eq(kit_told("CFMT0966"), 0);
     acting_rounds(e, S(3));
-    ck_assert_int_eq(acting_logged("CFMT0966"), 1);
-    acting_skip(e, S(599));
+    ck_assert_int_eq(kit_told("CFMT0966"), 1);
+    unit_skip(S(599));
     acting_rounds(e, S(2));
-    ck_assert_int_eq(acting_logged("CFMT0966"), 2);
+    ck_assert_int_eq(kit_told("CFMT0966"), 2);
     acting_end();
 }
 END_TEST
@@ -269,11 +298,11 @@ static void change(cfmt_engine_t *e, int advertised)
 {
     acting_world_t w = acting_get();
 
-    acting_skip(e, S(10)); /* Cloudflare's seconds are whole: not before it was first seen */
+    unit_skip(S(10)); /* Cloudflare's seconds are whole: not before it was first seen */
     w.advertised = advertised;
     w.advertised_at = acting_now();
     acting_set(&w);
-    acting_skip(e, S(61));
+    unit_skip(S(61));
     acting_until(e, "SELECT advertised FROM standing", advertised ? "1" : "0");
 }
 
@@ -283,9 +312,9 @@ START_TEST(the_dashboard_is_told_when_no_alert_can_explain_it_any_more)
 
     change(e, 1);
     ck_assert_str_eq(audit(), "");
-    acting_skip(e, S(20 * 60));
+    unit_skip(S(20 * 60));
     acting_until(e, "SELECT count(*) FROM audit", "1");
-    acting_skip(e, S(20 * 60));
+    unit_skip(S(20 * 60));
     acting_rounds(e, apr_time_from_msec(500));
     ck_assert_str_eq(audit(), "change.advertised external");
     acting_end();
@@ -298,7 +327,7 @@ START_TEST(each_of_two_quick_changes_is_recorded)
 
     change(e, 1);
     change(e, 0);
-    acting_skip(e, S(21 * 60));
+    unit_skip(S(21 * 60));
     acting_until(e, "SELECT count(*) FROM audit", "2");
     ck_assert_str_eq(audit(), "change.advertised external,change.withdrawn external");
     acting_end();
@@ -311,7 +340,7 @@ START_TEST(a_command_is_known_at_once_and_once)
 
     acting_command("{\"command\":\"advertise\",\"prefix\":\"" ACTING_PREFIX "\"}");
     acting_until(e, "SELECT count(*) FROM audit WHERE what = 'change.advertised'", "1");
-    acting_skip(e, S(30 * 60));
+    unit_skip(S(30 * 60));
     acting_rounds(e, apr_time_from_msec(500));
     ck_assert_str_eq(audit(), "change.advertised user ann");
     acting_end();
@@ -324,7 +353,7 @@ START_TEST(an_adopted_change_is_still_one)
     cfmt_engine_t *e = start("enforce", "withdraw=auto");
 
     change(e, 1);
-    acting_skip(e, S(21 * 60));
+    unit_skip(S(21 * 60));
     acting_until(e, "SELECT count(*) FROM audit", "1");
     acting_command("{\"command\":\"adopt\",\"prefix\":\"" ACTING_PREFIX "\"}");
     acting_until(e, "SELECT cause FROM standing", "adopted");
@@ -346,6 +375,7 @@ Suite *suite_decide(void)
     tcase_add_test(tc, a_window_of_all_is_one_of_each);
     tcase_add_loop_test(tc, threats_are_here_or_everywhere, 0, KIT_COUNT(threats));
     tcase_add_test(tc, the_cursor_is_of_before_and_the_head_of_behind);
+    tcase_add_loop_test(tc, only_what_was_cut_has_no_last_look, 0, KIT_COUNT(cuts));
     tcase_add_test(tc, a_decision_is_written_when_it_changes);
     tcase_add_test(tc, what_is_shut_for_moments_is_not_history);
     tcase_add_loop_test(tc, a_start_comes_to_a_deed_or_a_proposal, 0, KIT_COUNT(starts));

@@ -17,33 +17,15 @@
     "{\"alert_type\":\"dos_attack_l4\",\"ts\":%d," \
     "\"data\":{\"attack_id\":\"a\",\"target_ip\":\"203.0.113.7\"}}"
 
-static apr_time_t clock_value;
-static char log_text[8192];
-
-static apr_time_t fake_now(void *baton)
-{
-    (void)baton;
-    return clock_value;
-}
-
-static void keep_log(void *baton, cfmt_level_e level, const char *line)
-{
-    (void)baton, (void)level;
-    apr_cpystrn(log_text + strlen(log_text), line, sizeof(log_text) - strlen(log_text));
-}
-
-static const cfmt_clock_t fake_clock = { .now = fake_now };
-static const cfmt_log_t keeping_log = { .write = keep_log, .max = CFMT_LOG_INFO };
-
 static cfmt_engine_t *make_engine(void)
 {
     cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"),
-                                .clock = &fake_clock,
-                                .log = &keeping_log,
+                                .clock = &kit_clock,
+                                .log = &kit_log,
                                 .settings = apr_table_make(unit_pool, 1) };
 
-    clock_value = 1700000000 * APR_USEC_PER_SEC;
-    log_text[0] = '\0';
+    kit_now = 1700000000 * APR_USEC_PER_SEC;
+    kit_lines[0] = '\0';
     apr_table_setn((apr_table_t *)conf.settings, "Mode", "observe");
     return cfmt_engine_create(&conf, unit_pool);
 }
@@ -57,9 +39,9 @@ static void deliver(int n)
                      APR_SUCCESS);
     ck_assert_int_eq(cfmt_store_begin(s, 0), APR_SUCCESS);
     for (i = 0; i < n; i++) {
-        cfmt_entry_t e = { .kind = "delivery", .at = clock_value, .origin = "o" };
+        cfmt_entry_t e = { .kind = "delivery", .at = kit_now, .origin = "o" };
 
-        e.body = apr_psprintf(unit_pool, BODY, (int)apr_time_sec(clock_value) - 3600 + i);
+        e.body = apr_psprintf(unit_pool, BODY, (int)apr_time_sec(kit_now) - 3600 + i);
         e.len = strlen(e.body);
         ck_assert_int_eq(cfmt_journal_append(s, &e), APR_SUCCESS);
     }
@@ -84,15 +66,15 @@ START_TEST(makes_a_missing_store_and_projects_to_the_head)
     cfmt_rest_t rest;
 
     ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
-    ck_assert_ptr_nonnull(strstr(log_text, "made anew"));
+    ck_assert_ptr_nonnull(strstr(kit_lines, "made anew"));
     deliver(CFMT_PROJECT_STEP * 2 + 1);
     ck_assert_int_eq(cfmt_engine_stirred(e), 1);
     ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
     health(&h);
     ck_assert_int_eq(h.cursor, h.head);
     ck_assert_int_ge(h.head, CFMT_PROJECT_STEP * 2 + 1);
-    ck_assert_int_gt(rest.until, clock_value);
-    ck_assert_int_eq(rest.deaf, clock_value + apr_time_from_msec(50));
+    ck_assert_int_gt(rest.until, kit_now);
+    ck_assert_int_eq(rest.deaf, kit_now + apr_time_from_msec(50));
 }
 END_TEST
 
@@ -121,24 +103,24 @@ START_TEST(trouble_is_said_once_and_its_end_too)
     ck_assert_int_eq(mkdir(unit_path("cfmt.db"), 0700), 0); /* a directory in its place */
     for (i = 0; i < 5; i++) {
         ck_assert_int_ne(cfmt_engine_round(e, &rest, &r, unit_pool), APR_SUCCESS);
-        ck_assert_int_eq(rest.until, clock_value + apr_time_from_sec(5));
+        ck_assert_int_eq(rest.until, kit_now + apr_time_from_sec(5));
     }
-    first = strstr(log_text, "CFMT0401");
+    first = strstr(kit_lines, "CFMT0401");
     ck_assert_ptr_nonnull(first);
     ck_assert_ptr_null(strstr(first + 1, "CFMT0401"));
-    clock_value += apr_time_from_sec(3601);
+    kit_now += apr_time_from_sec(3601);
     ck_assert_int_ne(cfmt_engine_round(e, &rest, &r, unit_pool), APR_SUCCESS);
     ck_assert_ptr_nonnull(strstr(first + 1, "CFMT0401"));
     rmdir(unit_path("cfmt.db"));
     ck_assert_int_eq(cfmt_engine_round(e, &rest, &r, unit_pool), APR_SUCCESS);
-    ck_assert_ptr_nonnull(strstr(log_text, "CFMT0402"));
+    ck_assert_ptr_nonnull(strstr(kit_lines, "CFMT0402"));
 }
 END_TEST
 
 START_TEST(beside_a_busy_intake_one_step_a_round)
 {
     cfmt_gauges_t *g = apr_pcalloc(unit_pool, cfmt_gauges_size(1));
-    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &fake_clock, .gauges = g };
+    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &kit_clock, .gauges = g };
     cfmt_engine_t *e = make_engine();
     cfmt_health_rows_t h;
     cfmt_rest_t rest;
@@ -163,7 +145,7 @@ END_TEST
 START_TEST(a_failure_of_intake_is_over_when_the_leader_can_write)
 {
     cfmt_gauges_t *g = apr_pcalloc(unit_pool, cfmt_gauges_size(1));
-    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &fake_clock, .gauges = g };
+    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &kit_clock, .gauges = g };
     cfmt_engine_t *e = make_engine();
     cfmt_gauge_sum_t sum;
     cfmt_store_t *s;
@@ -209,12 +191,12 @@ static void round_at(cfmt_engine_t *e, apr_time_t at)
     cfmt_rest_t rest;
     int i;
 
-    clock_value = at;
+    kit_now = at;
     for (i = 0; i < 4; i++) {
         ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
-        ck_assert_int_ge(rest.until - clock_value, apr_time_from_msec(100));
-        ck_assert_int_le(rest.until - clock_value, apr_time_from_sec(60));
-        clock_value = rest.until;
+        ck_assert_int_ge(rest.until - kit_now, apr_time_from_msec(100));
+        ck_assert_int_le(rest.until - kit_now, apr_time_from_sec(60));
+        kit_now = rest.until;
     }
 }
 
@@ -222,10 +204,10 @@ static void round_at(cfmt_engine_t *e, apr_time_t at)
 START_TEST(a_clock_that_jumps_does_no_harm)
 {
     static const apr_time_t jumps[] = { YEAR, -YEAR, YEAR, 0, -YEAR, 0 };
-    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &fake_clock,
-                                .log = &keeping_log, .settings = apr_table_make(unit_pool, 2) };
+    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &kit_clock,
+                                .log = &kit_log, .settings = apr_table_make(unit_pool, 2) };
     cfmt_engine_t *e = make_engine();
-    apr_time_t start = clock_value;
+    apr_time_t start = kit_now;
     apr_time_t last;
     cfmt_store_t *s;
     unsigned i;
@@ -247,7 +229,7 @@ START_TEST(a_clock_that_jumps_does_no_harm)
         ck_assert_int_ge(kit_int(s, "SELECT last_at FROM job WHERE name = 'retention'"), last);
         cfmt_store_close(s);
     }
-    ck_assert_ptr_null(strstr(log_text, "CFMT0407"));
+    ck_assert_ptr_null(strstr(kit_lines, "CFMT0407"));
 }
 END_TEST
 
@@ -255,7 +237,7 @@ END_TEST
 START_TEST(the_leaders_trouble_is_seen_in_health)
 {
     cfmt_gauges_t *g = apr_pcalloc(unit_pool, cfmt_gauges_size(1));
-    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &fake_clock, .gauges = g };
+    cfmt_engine_conf_t conf = { .db = unit_path("cfmt.db"), .clock = &kit_clock, .gauges = g };
     cfmt_engine_t *e = make_engine();
     cfmt_gauge_sum_t sum;
     cfmt_store_t *s;
@@ -289,14 +271,14 @@ START_TEST(a_lock_in_the_way_is_trouble_only_when_it_stays)
                      APR_SUCCESS);
     ck_assert_int_eq(cfmt_store_begin(s, 0), APR_SUCCESS);
     ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
-    ck_assert_ptr_null(strstr(log_text, "CFMT0401"));
+    ck_assert_ptr_null(strstr(kit_lines, "CFMT0401"));
     e->worked_at -= apr_time_from_sec(61);
     ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), CFMT_EBUSY);
-    ck_assert_ptr_nonnull(strstr(log_text, "CFMT0401"));
+    ck_assert_ptr_nonnull(strstr(kit_lines, "CFMT0401"));
     cfmt_store_rollback(s);
     cfmt_store_close(s);
     ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
-    ck_assert_ptr_nonnull(strstr(log_text, "CFMT0402"));
+    ck_assert_ptr_nonnull(strstr(kit_lines, "CFMT0402"));
 }
 END_TEST
 

@@ -378,11 +378,11 @@ END_TEST
 static void put_one(cfmt_store_t *s, int minute, cfmt_verdict_e v, const char *reason, double pps)
 {
     cfmt_cidr_t c = rows_cidr(prefixes[0]);
-    cfmt_judged_t j = { .verdict = v, .reason = reason, .pps = pps, .bps = 2 * pps,
-                        .by = CFMT_SYSTEM_DOSD };
+    cfmt_span_t span = { .from = M(minute), .to = M(minute + 1), .verdict = v, .reason = reason,
+                         .pps = pps, .bps = 2 * pps, .by = CFMT_SYSTEM_DOSD };
 
     ck_assert_int_eq(cfmt_store_begin(s, -1), APR_SUCCESS);
-    ck_assert_int_eq(cfmt_evidence_put(s, &c, M(minute), &j, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_evidence_put_span(s, &c, &span, unit_pool), APR_SUCCESS);
     ck_assert_int_eq(cfmt_store_commit(s), APR_SUCCESS);
 }
 
@@ -464,37 +464,6 @@ START_TEST(loads_what_ends_later)
 }
 END_TEST
 
-/* ---- migration ------------------------------------------------------------------------------- */
-
-/* Of a journal that has no evidence nothing needs to be looked through for it. */
-START_TEST(a_store_of_version_2)
-{
-    static const char rows[] =
-        "PRAGMA journal_mode=WAL; PRAGMA application_id=0x43464d54; PRAGMA user_version=2;"
-        "INSERT INTO journal(at, kind, origin) VALUES(1, 'x', 'y'), (2, 'x', 'y');"
-        "DELETE FROM journal WHERE id = 2";
-    const char *path = unit_path("old.db");
-    cfmt_store_t *s;
-    cfmt_result_t r;
-    sqlite3 *h;
-
-    ck_assert_int_eq(sqlite3_open(path, &h), SQLITE_OK);
-    ck_assert_int_eq(cfmt_migrations[1].version, 2);
-    ck_assert_int_eq(sqlite3_exec(h, cfmt_migrations[0].sql, NULL, NULL, NULL), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_exec(h, cfmt_migrations[1].sql, NULL, NULL, NULL), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_exec(h, rows, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(h);
-    ck_assert_int_eq(cfmt_store_open(&s, path, CFMT_STORE_WRITE, &r, unit_pool), CFMT_EOLDER);
-    ck_assert_int_eq(cfmt_prepare_store(path, NULL, KIT_T(0), &r, unit_pool), APR_SUCCESS);
-    ck_assert_int_eq(cfmt_store_open(&s, path, CFMT_STORE_WRITE, &r, unit_pool), APR_SUCCESS);
-    ck_assert_int_eq(kit_int(s, "PRAGMA user_version"), CFMT_SCHEMA);
-    ck_assert_int_eq(kit_int(s, "SELECT value FROM meta WHERE name = 'min_code'"), 1);
-    ck_assert_int_eq(kit_int(s, "SELECT value FROM meta WHERE name = 'evidence_swept'"), 2);
-    put_one(s, 1, CFMT_VERDICT_CALM, "below", 0);
-    ck_assert_str_eq(table_lines(s, 0), "10.0.0.0/24 1 2 calm below 0 0 other 1\n");
-}
-END_TEST
-
 UNIT_SUITE_BEGIN(evidence)
     UNIT_TEST(bodies)
     UNIT_TEST(bodies_that_are_none)
@@ -504,5 +473,4 @@ UNIT_SUITE_BEGIN(evidence)
     UNIT_TEST(a_run_that_is_divided_keeps_its_figures)
     UNIT_TEST(figures_that_are_none)
     UNIT_TEST(loads_what_ends_later)
-    UNIT_TEST(a_store_of_version_2)
 UNIT_SUITE_END

@@ -5,22 +5,6 @@
 #include "kit.h"
 #include "spoils.h"
 
-static cfmt_do_e action_of(const cfmt_case_t *c)
-{
-    cfmt_decision_t d;
-
-    cfmt_withdraw_decide(&d, c);
-    return d.action;
-}
-
-static cfmt_gate_t gate_of(const cfmt_case_t *c, cfmt_gate_e id)
-{
-    cfmt_gate_t g;
-
-    cfmt_withdraw_gate(&g, id, c);
-    return g;
-}
-
 START_TEST(test_all_green)
 {
     cfmt_decision_t d;

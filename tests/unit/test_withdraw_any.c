@@ -5,14 +5,6 @@
 #include "kit.h"
 #include "spoils.h"
 
-static cfmt_do_e action_of(const cfmt_case_t *c)
-{
-    cfmt_decision_t d;
-
-    cfmt_withdraw_decide(&d, c);
-    return d.action;
-}
-
 static int odds(unsigned *seed, unsigned one_in)
 {
     return kit_random(seed, one_in) == 0;

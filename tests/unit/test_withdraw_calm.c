@@ -4,22 +4,6 @@
 #include "cases.h"
 #include "kit.h"
 
-static cfmt_do_e action_of(const cfmt_case_t *c)
-{
-    cfmt_decision_t d;
-
-    cfmt_withdraw_decide(&d, c);
-    return d.action;
-}
-
-static cfmt_gate_t gate_of(const cfmt_case_t *c, cfmt_gate_e id)
-{
-    cfmt_gate_t g;
-
-    cfmt_withdraw_gate(&g, id, c);
-    return g;
-}
-
 /* The picture of the manual: attack until 03:01, complete at 03:21, seen by the next poll. */
 START_TEST(test_earliest)
 {

@@ -338,6 +338,85 @@ START_TEST(a_store_of_version_1)
 }
 END_TEST
 
+static void run(sqlite3 *h, const char *sql)
+{
+    ck_assert_msg(sqlite3_exec(h, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql,
+                  sqlite3_errmsg(h));
+}
+
+/* The rows of another store, as far as that version knows tables and columns. */
+static void make_old(const char *path, int version, const char *from)
+{
+    static const char copies[] =
+        "SELECT 'INSERT OR REPLACE INTO main.' || m.name || '(' || group_concat(c.name)"
+        " || ') SELECT ' || group_concat(c.name) || ' FROM new.' || m.name"
+        " FROM main.sqlite_master AS m, pragma_table_info(m.name) AS c"
+        " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' GROUP BY m.name";
+    sqlite3_stmt *st;
+    sqlite3 *h;
+    int i;
+
+    ck_assert_int_eq(sqlite3_open(path, &h), SQLITE_OK);
+    run(h, apr_psprintf(unit_pool, "PRAGMA application_id=%d; PRAGMA user_version=%d;"
+                        "ATTACH '%s' AS new", CFMT_APPLICATION_ID, version, from));
+    for (i = 0; i < version; i++) {
+        run(h, cfmt_migrations[i].sql);
+    }
+    ck_assert_int_eq(sqlite3_prepare_v2(h, copies, -1, &st, NULL), SQLITE_OK);
+    while (sqlite3_step(st) == SQLITE_ROW) {
+        run(h, (const char *)sqlite3_column_text(st, 0));
+    }
+    sqlite3_finalize(st);
+    sqlite3_close(h);
+}
+
+static cfmt_store_t *upgraded(const char *path)
+{
+    cfmt_store_t *s;
+    cfmt_result_t r = { .detail = "" };
+
+    ck_assert_int_eq(cfmt_store_open(&s, path, CFMT_STORE_WRITE, &r, unit_pool), CFMT_EOLDER);
+    ck_assert_msg(cfmt_prepare_store(path, NULL, KIT_T(0), &r, unit_pool) == APR_SUCCESS, "%s",
+                  r.detail);
+    ck_assert_int_eq(cfmt_store_open(&s, path, CFMT_STORE_WRITE, &r, unit_pool), APR_SUCCESS);
+    return s;
+}
+
+/*
+ * Of each version before: an attack goes on where it was, and a journal of any length is not looked
+ * through for what that version did not know.
+ */
+START_TEST(a_store_of_each_version_goes_on)
+{
+    const kit_row_t rows[] = {
+        kit_config(0, KIT_CONFIG),
+        kit_alert((kit_say_t){ .ts = 5, .attack = "A", .target = "203.0.113.1" }),
+        kit_tunnel(6, "t1", "Down", NULL),
+        kit_close(7, "A"), kit_close(8, "B"),
+        kit_prefix(9, "p1", "203.0.113.0/24", 1, 0), /* not of version 1 */
+    };
+    kit_row_t more = kit_alert((kit_say_t){ .ts = 20, .attack = "A", .target = "203.0.113.9",
+                                            .pps = 7 });
+    int n = KIT_COUNT(rows) - (_i == 1);
+    cfmt_store_t *s = kit_open("new.db"), *old;
+
+    kit_append(s, rows, n);
+    kit_project(s, 200);
+    make_old(unit_path("old.db"), _i, unit_path("new.db"));
+    old = upgraded(unit_path("old.db"));
+    ck_assert_int_eq(kit_int(old, "PRAGMA user_version"), CFMT_SCHEMA);
+    ck_assert_int_eq(kit_int(old, "SELECT value FROM meta WHERE name = 'min_code'"), 1);
+    ck_assert_int_eq(kit_int(old, "SELECT total(value) FROM meta WHERE name = 'evidence_swept'"),
+                     _i < 3 ? n : 0);
+    ck_assert_int_eq(kit_int(old, "SELECT total(value) FROM meta WHERE name = 'commands_done'"),
+                     _i < 6 ? n : 0);
+    kit_go_on(s, more);
+    kit_go_on(old, more);
+    kit_same(kit_dump(old, 1, unit_pool), kit_dump(s, 1, unit_pool), "after the upgrade");
+    kit_check_rebuild(old, "after the upgrade");
+}
+END_TEST
+
 /* Its attacks are of another shape under the same number: said, and left as it is. */
 START_TEST(a_store_that_was_never_released)
 {
@@ -366,5 +445,6 @@ UNIT_SUITE_BEGIN(world)
     UNIT_TEST(tunnel_and_rule_rows)
     UNIT_TEST(jobs_know_their_last_success)
     UNIT_TEST(a_store_of_version_1)
+    tcase_add_loop_test(tc, a_store_of_each_version_goes_on, 1, CFMT_SCHEMA);
     UNIT_TEST(a_store_that_was_never_released)
 UNIT_SUITE_END

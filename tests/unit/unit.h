@@ -57,5 +57,7 @@ char *unit_read(const char *path, apr_size_t *plen); /* whole file; fails the te
  * word).
  */
 const char *unit_shared(const char *name);
+/* cfmt_monotonic goes on by d for everybody; the tests of limits need not wait for them. */
+void unit_skip(apr_interval_time_t d);
 
 #endif
