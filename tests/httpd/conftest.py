@@ -122,6 +122,15 @@ def server(shared_server, oracle):
     return shared_server
 
 
+@pytest.fixture(scope="module")
+def stopped(farm):
+    """A server that has run and has stopped: its store is there, and nobody leads."""
+    s = farm.new().start()
+    s.stop()
+    yield s
+    farm.end(s)
+
+
 @pytest.fixture(scope="session")
 def shared_bodies():
     if not os.path.isdir(os.path.join(SHARED, "webhooks")):

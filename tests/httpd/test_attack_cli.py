@@ -138,3 +138,8 @@ def test_an_open_one_that_only_traffic_shows(scene):
 def test_wrong_usage(scene, args, code, word):
     done = scene.server.ctl("attack", *args)
     assert (done.returncode, done.stdout) == (code, "") and word in done.stderr, done
+
+
+def test_the_traffic_of_none(scene):
+    done = scene.server.ctl("traffic", "attack", "nothing")
+    assert (done.returncode, done.stdout) == (1, "") and "CFMT0734" in done.stderr, done

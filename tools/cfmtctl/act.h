@@ -57,7 +57,7 @@ typedef struct ctl_order_t {
     const char *about;       /* prefix, or "intent 7", "proposal 7", "window 7" */
     const char *body;        /* of the journal row */
     int asks;                /* needs an answer of Cloudflare */
-    const char *override;    /* the command that would be done whatever the policy says; NULL */
+    int may_override;        /* a withdrawal: --override has it done whatever the policy says */
     apr_int64_t row;         /* the journal row; 0 = not written */
     /* The answer; outcome NULL = none yet. */
     const char *outcome, *text;
@@ -72,15 +72,16 @@ typedef struct ctl_order_t {
 /* {"command":"hold","prefix":"203.0.113.0/24","reason":...}; more: further members, or "". */
 const char *ctl_order_body(const ctl_t *ctl, const char *command, const cfmt_cidr_t *prefix,
                            const char *more);
-/* The same about a thing with an id. */
-const char *ctl_order_body_id(const ctl_t *ctl, const char *command, apr_int64_t id);
+/* The same about a thing with an id, given as JSON. */
+const char *ctl_order_body_id(const ctl_t *ctl, const char *command, const char *id);
+/* All or none of them into the journal. */
+apr_status_t ctl_orders_write(const ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n);
 /*
  * Journals all, waits for the answers and, with --wait, for what they set going; prints what came
- * of it. Returns a ctl_exit_e.
+ * of it. question: asked first, once it is clear that they could be carried out; NULL = none.
+ * Returns a ctl_exit_e.
  */
-int ctl_orders_run(ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n);
-/* Asks on the terminal; CTL_USAGE: no, or there is nobody to ask. */
-int ctl_confirm(const ctl_t *ctl, const char *question);
+int ctl_orders_run(ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n, const char *question);
 
 /* ---- cmd_act.c ------------------------------------------------------------------------------- */
 

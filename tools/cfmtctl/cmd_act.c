@@ -153,8 +153,8 @@ static int all_prefixes(const ctl_world_t *w, const apr_array_header_t *rows,
 static int check_which(const ctl_t *ctl, const char *command)
 {
     if (!ctl->all == !ctl->operand_count) {
-        ctl_complain(CFMT_ID(0993), "usage: cfmtctl %s PREFIX... or cfmtctl %s --all, not %s",
-                     command, command, ctl->all ? "both" : "neither");
+        ctl_complain(CFMT_ID(0993), "usage: cfmtctl %s PREFIX... or cfmtctl %s --all: %s", command,
+                     command, ctl->all ? "both were given" : "name the prefixes");
         return CTL_USAGE;
     }
     return CTL_DONE;
@@ -198,18 +198,16 @@ int ctl_order_prefixes(ctl_t *ctl, const char *command, const char *more, int as
     if (dry) {
         return dry_run(&w, command, cidrs);
     }
-    if (ask && (code = ctl_confirm(ctl, question(&w, command, cidrs))) != CTL_DONE) {
-        return code;
-    }
     orders = apr_pcalloc(w.p, sizeof(*orders) * (apr_size_t)cidrs->nelts);
     for (i = 0; i < cidrs->nelts; i++) {
         const cfmt_cidr_t *cidr = &APR_ARRAY_IDX(cidrs, i, cfmt_cidr_t);
         orders[i].about = cfmt_cidr_format(w.p, cidr);
         orders[i].body = ctl_order_body(ctl, command, cidr, more);
-        orders[i].override = ask ? command : NULL;
+        orders[i].may_override = !strcmp(command, "withdraw");
         orders[i].asks = ask;
     }
-    return ctl_orders_run(ctl, w.store, orders, cidrs->nelts);
+    return ctl_orders_run(ctl, w.store, orders, cidrs->nelts,
+                          ask ? question(&w, command, cidrs) : NULL);
 }
 
 static int change(ctl_t *ctl, const char *command)
@@ -257,9 +255,9 @@ int ctl_order_id(ctl_t *ctl, const char *command, const char *noun, const char *
         return ctl_dry_run(&w, command, order.about,
                            apr_pstrcat(w.p, verb, " ", order.about, NULL));
     }
-    order.body = ctl_order_body_id(ctl, command, id);
+    order.body = ctl_order_body_id(ctl, command, apr_psprintf(w.p, "%" APR_INT64_T_FMT, id));
     order.asks = !strcmp(command, "approve");
-    return ctl_orders_run(ctl, w.store, &order, 1);
+    return ctl_orders_run(ctl, w.store, &order, 1, NULL);
 }
 
 int ctl_cancel(ctl_t *ctl)

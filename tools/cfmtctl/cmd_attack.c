@@ -13,7 +13,7 @@
 
 /* ---- which attack ---------------------------------------------------------------------------- */
 
-static int several(const ctl_t *ctl, const apr_array_header_t *rows)
+static int several(const ctl_t *ctl, const char *name, const apr_array_header_t *rows)
 {
     const char *ids = "";
     int i;
@@ -23,7 +23,7 @@ static int several(const ctl_t *ctl, const apr_array_header_t *rows)
                           APR_ARRAY_IDX(rows, i, cfmt_attack_row_t).id, NULL);
     }
     ctl_complain(CFMT_ID(0733), "several attacks are called '%s': name one of %s",
-                 ctl_text(ctl->pool, ctl->operands[0]), ids);
+                 ctl_text(ctl->pool, name), ids);
     return CTL_USAGE;
 }
 
@@ -36,7 +36,7 @@ int ctl_find_attack(const ctl_t *ctl, cfmt_store_t *s, const char *name, cfmt_at
         return ctl_store_failed(ctl, rv, cfmt_store_error(s));
     }
     if (rows->nelts > 1) {
-        return several(ctl, rows);
+        return several(ctl, name, rows);
     }
     if (rows->nelts == 0) {
         ctl_complain(CFMT_ID(0734), "no attack is called '%s'; 'cfmtctl attacks' lists them",
@@ -66,25 +66,13 @@ static int catch_up(const ctl_t *ctl, cfmt_store_t *s)
 static apr_status_t write_command(const ctl_t *ctl, cfmt_store_t *s, const char *id,
                                   apr_int64_t *prow)
 {
-    cfmt_entry_t e = { .kind = "command", .at = ctl_now(ctl) };
+    ctl_order_t order = { .about = id };
     apr_status_t rv;
 
-    e.origin = apr_pstrcat(ctl->pool, "user ", ctl->user, NULL);
-    e.body = apr_pstrcat(ctl->pool, "{\"command\":\"attack.close\",\"id\":",
-                         ctl_json_string(ctl->pool, id), ctl->reason ? ",\"reason\":" : "",
-                         ctl->reason ? ctl_json_string(ctl->pool, ctl->reason) : "", "}", NULL);
-    e.len = strlen(e.body);
-    rv = cfmt_store_begin(s, CTL_BEGIN_LIMIT);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rv = cfmt_journal_append(s, &e);
-    if (rv != APR_SUCCESS) {
-        cfmt_store_rollback(s);
-        return rv;
-    }
-    *prow = e.id;
-    return cfmt_store_commit(s);
+    order.body = ctl_order_body_id(ctl, "attack.close", ctl_json_string(ctl->pool, id));
+    rv = ctl_orders_write(ctl, s, &order, 1);
+    *prow = order.row;
+    return rv;
 }
 
 /* ---- what came of it ------------------------------------------------------------------------- */

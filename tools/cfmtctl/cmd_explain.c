@@ -153,8 +153,8 @@ static void print_verdict(const tale_t *t)
 {
     const ctl_prefix_t *v = &t->v;
 
-    printf("\nverdict: %s\n", ctl_text(t->w.p, v->next));
-    if (t->d.text && !cfmt_text_same(t->d.text, v->next) && v->row
+    printf("\nverdict: %s\n", v->next ? ctl_text(t->w.p, v->next) : "nothing is to be done");
+    if (t->d.text && strcmp(t->d.text, "-") && !cfmt_text_same(t->d.text, v->next) && v->row
         && v->row->b.advertised == 1) {
         printf("the policy: %s\n", ctl_text(t->w.p, t->d.text));
     }

@@ -103,7 +103,7 @@ int ctl_window_add(ctl_t *ctl)
     order.body = ctl_order_body(ctl, "window.add", &cidr,
                                 apr_psprintf(w.p, ",\"from\":%" APR_TIME_T_FMT
                                              ",\"to\":%" APR_TIME_T_FMT, from, to));
-    return ctl_orders_run(ctl, w.store, &order, 1);
+    return ctl_orders_run(ctl, w.store, &order, 1, NULL);
 }
 
 int ctl_window_remove(ctl_t *ctl)

@@ -149,21 +149,14 @@ static int show_tops(const ctl_world_t *w, const ctl_traffic_t *t)
 
 static int of_attack(const ctl_world_t *w, ctl_traffic_t *t, const char *name)
 {
-    apr_array_header_t *rows;
-    apr_status_t rv = cfmt_query_attack_find(w->store, name, &rows, w->p);
+    cfmt_attack_row_t a;
+    int code = ctl_find_attack(w->ctl, w->store, name, &a);
 
-    if (rv != APR_SUCCESS) {
-        return ctl_world_failed(w, rv);
+    if (code == CTL_DONE) {
+        *t = ctl_attack_traffic(w, &a);
+        t->from = w->ctl->since > t->from ? w->ctl->since : t->from;
     }
-    if (rows->nelts != 1) {
-        ctl_complain(CFMT_ID(0903), "%s attack%s called '%s': 'cfmtctl attacks' lists them",
-                     rows->nelts ? "several" : "no", rows->nelts ? "s are" : " is",
-                     ctl_text(w->p, name));
-        return rows->nelts ? CTL_USAGE : CTL_FAILED;
-    }
-    *t = ctl_attack_traffic(w, &APR_ARRAY_IDX(rows, 0, cfmt_attack_row_t));
-    t->from = w->ctl->since > t->from ? w->ctl->since : t->from;
-    return CTL_DONE;
+    return code;
 }
 
 static int of_prefix(const ctl_world_t *w, ctl_traffic_t *t)

@@ -35,7 +35,7 @@ const ctl_command_t ctl_commands[] = {
       .text = "Wanted changes, withdrawals that are counted down to, ends of holds, maintenance\n"
               "windows and proposals, orphans." },
     { .name = "advertise", .operands = "[PREFIX]...", .operands_max = OPERANDS_MAX,
-      .options = OPT_ACT | OPT_ALL | OPT_OVERRIDE, .run = ctl_advertise,
+      .options = OPT_ACT | OPT_ALL, .run = ctl_advertise,
       .summary = "let Cloudflare announce prefixes",
       .text = "It is held then: the policy does not withdraw it until 'release', or until\n"
               "CfmtHoldFor is over. Takes some 2 to 7 minutes to have its effect." },
@@ -78,7 +78,7 @@ const ctl_command_t ctl_commands[] = {
     { .name = "deny", .operands = "ID", .operands_min = 1, .operands_max = 1,
       .options = OPT_ACT, .run = ctl_deny,
       .summary = "turn a proposal down",
-      .text = "It is not made again for the same attack." },
+      .text = "It is not made again for a day, except for a new attack." },
     { .name = "cancel", .operands = "ID", .operands_min = 1, .operands_max = 1,
       .options = OPT_ACT, .run = ctl_cancel,
       .summary = "give up a wanted change that was not sent yet",

@@ -33,10 +33,10 @@ const char *ctl_order_body(const ctl_t *ctl, const char *command, const cfmt_cid
                        reason_member(ctl), more, "}", NULL);
 }
 
-const char *ctl_order_body_id(const ctl_t *ctl, const char *command, apr_int64_t id)
+const char *ctl_order_body_id(const ctl_t *ctl, const char *command, const char *id)
 {
-    return apr_psprintf(ctl->pool, "{\"command\":\"%s\",\"id\":%" APR_INT64_T_FMT "%s}", command,
-                        id, reason_member(ctl));
+    return apr_pstrcat(ctl->pool, "{\"command\":\"", command, "\",\"id\":", id,
+                       reason_member(ctl), "}", NULL);
 }
 
 static apr_status_t append(const ctl_t *ctl, cfmt_store_t *s, ctl_order_t *o)
@@ -51,8 +51,7 @@ static apr_status_t append(const ctl_t *ctl, cfmt_store_t *s, ctl_order_t *o)
     return rv;
 }
 
-/* All or none. */
-static apr_status_t write_all(const ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n)
+apr_status_t ctl_orders_write(const ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n)
 {
     apr_status_t rv = cfmt_store_begin(s, CTL_BEGIN_LIMIT);
     int i;
@@ -288,9 +287,9 @@ static const char *remedy(const ctl_t *ctl, const ctl_order_t *o)
 
     switch (o->code) {
     case CTL_REFUSED:
-        if (o->override && !(ctl->given & OPT_OVERRIDE)) {
-            return apr_psprintf(ctl->pool, "; all the same: 'cfmtctl %s %s --override --reason"
-                                " TEXT'", o->override, o->about);
+        if (o->may_override && !(ctl->given & OPT_OVERRIDE)) {
+            return apr_psprintf(ctl->pool, "; all the same: 'cfmtctl withdraw %s --override"
+                                " --reason TEXT'", o->about);
         }
         break;
     case CTL_DENIED:
@@ -309,24 +308,31 @@ static const char *remedy(const ctl_t *ctl, const ctl_order_t *o)
                                              : "; see 'cfmtctl timers'";
 }
 
+/* What was sent cannot be given up any more. */
+static const char *way_back(const ctl_t *ctl, const ctl_order_t *o)
+{
+    return strcmp(o->state, cfmt_intent_name(CFMT_INTENT_REQUESTED))
+               ? "" : apr_psprintf(ctl->pool, "; to give it up before it is sent: 'cfmtctl cancel"
+                                   " %" APR_INT64_T_FMT "'", o->intent);
+}
+
 static void say_late(const ctl_t *ctl, const ctl_order_t *o)
 {
     if (o->alone) {
-        ctl_complain(CFMT_ID(0979), "%s: %s%s%s%s, and nobody leads who would go on with it: start"
-                     " httpd, or repeat the command with --wait then%s%s", o->about, o->state,
+        ctl_complain(CFMT_ID(0979), "%s: %s%s%s%s%s%s, and nobody leads who would go on with it:"
+                     " start httpd, or repeat the command with --wait then", o->about, o->state,
                      o->said ? " (" : "", o->said ? ctl_text(ctl->pool, o->said) : "",
-                     o->said ? ")" : "", o->at > ctl_now(ctl) ? "; possible from " : "",
+                     o->said ? ")" : "", o->at > ctl_now(ctl) ? ", possible from " : "",
                      o->at > ctl_now(ctl) ? ctl_time(ctl->pool, o->at) : "");
         return;
     }
-    ctl_complain(CFMT_ID(0988), "%s: %s after %s%s%s%s%s; it goes on: 'cfmtctl timers'; to give it"
-                 " up before it is sent: 'cfmtctl cancel %" APR_INT64_T_FMT "'",
+    ctl_complain(CFMT_ID(0988), "%s: %s after %s%s%s%s%s; it goes on: 'cfmtctl timers'%s",
                  o->about, o->state, ctl_duration(ctl->pool, ctl->wait),
                  o->said ? " (" : "", o->said ? ctl_text(ctl->pool, o->said) : "",
                  o->said ? ")" : "",
                  o->at > ctl_now(ctl) ? apr_pstrcat(ctl->pool, ", due ",
                                                     ctl_time(ctl->pool, o->at), NULL) : "",
-                 o->intent);
+                 way_back(ctl, o));
 }
 
 static void say_done(const ctl_t *ctl, const ctl_order_t *orders, int n)
@@ -341,6 +347,18 @@ static void say_done(const ctl_t *ctl, const ctl_order_t *orders, int n)
     fflush(stdout);
 }
 
+/* "203.0.113.0/24: locked by Cloudflare"; most answers name what they are about by themselves. */
+static const char *sentence(const ctl_t *ctl, const ctl_order_t *o)
+{
+    const char *text = ctl_text(ctl->pool, o->text);
+
+    if (o->state) {
+        return apr_pstrcat(ctl->pool, o->about, ": ", o->state, o->said ? ": " : "",
+                           o->said ? ctl_text(ctl->pool, o->said) : "", NULL);
+    }
+    return strstr(text, o->about) ? text : apr_pstrcat(ctl->pool, o->about, ": ", text, NULL);
+}
+
 static void say_failed(const ctl_t *ctl, const ctl_order_t *o)
 {
     if (!o->outcome || o->code == CTL_DONE) {
@@ -350,10 +368,7 @@ static void say_failed(const ctl_t *ctl, const ctl_order_t *o)
         say_late(ctl, o);
         return;
     }
-    ctl_complain(CFMT_ID(0986), "%s: %s%s%s%s", o->about,
-                 o->state ? apr_pstrcat(ctl->pool, o->state, o->said ? ": " : "",
-                                        o->said ? ctl_text(ctl->pool, o->said) : "", NULL)
-                          : ctl_text(ctl->pool, o->text),
+    ctl_complain(CFMT_ID(0986), "%s%s%s%s", sentence(ctl, o),
                  o->at > ctl_now(ctl) && !o->state ? "; possible from " : "",
                  o->at > ctl_now(ctl) && !o->state ? ctl_time(ctl->pool, o->at) : "",
                  remedy(ctl, o));
@@ -395,16 +410,41 @@ static int sum_up(const ctl_order_t *orders, int n)
     return failed && failed < n ? CTL_PART : worst;
 }
 
-int ctl_orders_run(ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n)
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+/* On the terminal; CTL_USAGE: no, or there is nobody to ask. */
+static int confirm(const ctl_t *ctl, const char *question)
+{
+    char line[ANSWER_MAX];
+
+    if (ctl->given & OPT_YES) {
+        return CTL_DONE;
+    }
+    if (ctl->json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+        ctl_complain(CFMT_ID(0989), "%s Nobody can be asked here: add --yes", question);
+        return CTL_USAGE;
+    }
+    fprintf(stderr, "%s [y/N] ", question);
+    if (fgets(line, sizeof(line), stdin)
+        && (!strcasecmp(line, "y\n") || !strcasecmp(line, "yes\n"))) {
+        return CTL_DONE;
+    }
+    ctl_complain(CFMT_ID(0990), "not confirmed: nothing was changed");
+    return CTL_USAGE;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+int ctl_orders_run(ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n, const char *question)
 {
     ctl_lead_t *lead;
     apr_status_t rv;
     int i, missing, code = ctl_lead_open(&lead, ctl, s, orders[0].asks);
 
-    if (code != CTL_DONE) {
+    if (code != CTL_DONE || (question && (code = confirm(ctl, question)) != CTL_DONE)) {
         return code;
     }
-    rv = write_all(ctl, s, orders, n);
+    rv = ctl_orders_write(ctl, s, orders, n);
     if (rv != APR_SUCCESS) {
         return ctl_store_failed(ctl, rv, cfmt_store_error(s));
     }
@@ -432,26 +472,4 @@ int ctl_orders_run(ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n)
                      (int)apr_time_sec(CTL_ANSWER_LIMIT));
     }
     return code;
-}
-
-/* ---- asking ---------------------------------------------------------------------------------- */
-
-int ctl_confirm(const ctl_t *ctl, const char *question)
-{
-    char line[ANSWER_MAX];
-
-    if (ctl->given & OPT_YES) {
-        return CTL_DONE;
-    }
-    if (ctl->json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-        ctl_complain(CFMT_ID(0989), "%s Nobody can be asked here: add --yes", question);
-        return CTL_USAGE;
-    }
-    fprintf(stderr, "%s [y/N] ", question);
-    if (fgets(line, sizeof(line), stdin)
-        && (!strcasecmp(line, "y\n") || !strcasecmp(line, "yes\n"))) {
-        return CTL_DONE;
-    }
-    ctl_complain(CFMT_ID(0990), "not confirmed: nothing was changed");
-    return CTL_USAGE;
 }

@@ -10,6 +10,7 @@
 #include "act.h"
 
 #define ATTACKS_MAX 1000
+#define EXPOSED "NOT PROTECTED"
 #define MINUTES_BACK apr_time_from_sec(20 * 60) /* a newest minute older than that is none */
 
 #define VIEW(member, label, kind_, table) COLUMN(ctl_prefix_t, member, label, kind_, table)
@@ -76,31 +77,13 @@ apr_status_t ctl_situation_load(const ctl_world_t *w, ctl_situation_t *x)
 
 /* ---- attacks --------------------------------------------------------------------------------- */
 
-/* By its targets; where those are not all known, by the prefixes of ours that it hits. */
-static int hits(const cfmt_struck_t *a, const cfmt_cidr_t *cidr)
-{
-    int i;
-
-    for (i = 0; i < a->targets->nelts; i++) {
-        if (cfmt_attack_on(cidr, &APR_ARRAY_IDX(a->targets, i, cfmt_cidr_t))) {
-            return 1;
-        }
-    }
-    for (i = 0; (!a->targets->nelts || a->targets_cut) && i < a->prefixes->nelts; i++) {
-        if (cfmt_cidr_contains(cidr, &APR_ARRAY_IDX(a->prefixes, i, cfmt_cidr_t))) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static void view_attacks(const ctl_world_t *w, const ctl_situation_t *x, ctl_prefix_t *v)
 {
     int i;
 
     for (i = 0; i < x->attacks->nelts; i++) {
         const cfmt_struck_t *a = &APR_ARRAY_IDX(x->attacks, i, cfmt_struck_t);
-        v->attacks += a->open && (a->anywhere || hits(a, &v->cidr));
+        v->attacks += a->open && (a->anywhere || cfmt_attack_hits(a, &v->cidr));
     }
     v->attacks_text = v->attacks ? apr_psprintf(w->p, "%" APR_INT64_T_FMT " open", v->attacks)
                                  : "0";
@@ -179,11 +162,17 @@ const char *ctl_intent_text(const ctl_world_t *w, const cfmt_intent_row_t *in)
     return in->answer ? apr_pstrcat(w->p, text, ": ", ctl_text(w->p, in->answer), NULL) : text;
 }
 
-static const char *state_of(const ctl_prefix_t *v)
+/* It is, or was, on its way to Cloudflare; what is queued changes nothing before its time. */
+static int is_under_way(const ctl_world_t *w, const cfmt_intent_row_t *in)
+{
+    return in && (in->state != CFMT_INTENT_REQUESTED || in->attempts || in->not_before <= w->now);
+}
+
+static const char *state_of(const ctl_world_t *w, const ctl_prefix_t *v)
 {
     const cfmt_prefix_row_t *r = v->row;
 
-    if (v->intent) {
+    if (is_under_way(w, v->intent)) {
         return v->intent->want ? "advertising" : "withdrawing";
     }
     if (!r) {
@@ -199,7 +188,7 @@ static const char *state_of(const ctl_prefix_t *v)
 }
 
 /* What is under way, what an attack wants, else why it stays; NULL = nothing. */
-static const char *next_of(const ctl_world_t *w, const ctl_prefix_t *v)
+static const char *plan_of(const ctl_world_t *w, const ctl_prefix_t *v)
 {
     const cfmt_decided_t *d = &v->decided;
 
@@ -220,6 +209,15 @@ static const char *next_of(const ctl_world_t *w, const ctl_prefix_t *v)
         return d->advertise_text;
     }
     return d->text && strcmp(d->text, "-") ? d->text : NULL; /* what is withdrawn rests */
+}
+
+/* Help that is on its way has not come. */
+static const char *next_of(const ctl_world_t *w, const ctl_prefix_t *v)
+{
+    const char *plan = plan_of(w, v);
+
+    return v->exposed == 1 && plan && strncmp(plan, EXPOSED, strlen(EXPOSED))
+               ? apr_pstrcat(w->p, EXPOSED ": ", plan, NULL) : plan;
 }
 
 static void view_decision(const ctl_world_t *w, const ctl_situation_t *x, ctl_prefix_t *v)
@@ -265,6 +263,6 @@ void ctl_situation_view(const ctl_world_t *w, const ctl_situation_t *x, const cf
     view_attacks(w, x, v);
     view_minute(w, x, v);
     view_decision(w, x, v);
-    v->state = state_of(v);
+    v->state = state_of(w, v);
     v->next = next_of(w, v);
 }
