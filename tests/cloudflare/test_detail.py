@@ -100,7 +100,7 @@ def compare(pair, begin, end):
         sources = added(rows, "ipSourceAddress")
         kept = sums(pair, at, SOURCE)
         assert len(kept) == KEPT_SOURCES and kept.items() <= sources.items()
-        assert min(kept.values()) >= sorted(sources.values())[-30]
+        assert min(kept.values()) >= sorted(sources.values())[-KEPT_SOURCES]
         events = pair.server.query("SELECT source, source_port, vector, asn, country, colo, packets, bits"
                                    " FROM traffic_event WHERE at = ?", at * MICRO)
         known = {(r["ipSourceAddress"], r["sourcePort"], r["attackVector"] or None, r["sourceAsn"] or None,

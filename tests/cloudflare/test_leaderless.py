@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from acts import UNSURE
 from httpd import IS_ROOT, cfmtctl_path, grp_of, wait_for
 from pair import MICRO, Scene, scenes
 from truth import HALF, MAIL, MINUTE, V6, WEB, advertise, wait_time
@@ -115,6 +116,7 @@ def killed_and_repeated(pair):
 
 def killed_and_apache_starts(pair):
     """It was not applied: whoever leads next reads that, and calls once more."""
+    pair.server.log.expect(UNSURE)
     pair.server.log.expect(r"cfmt:error\].*CFMT0973: advertise 203.0.113.0/24 does not succeed .* was not carried out")
     killed(pair, False)
     pair.server.start()

@@ -220,7 +220,7 @@ def test_two_parsers_agree(text):
         except kind:
             return False
         return True
-    assert reads(gqlparse.parse, gqlparse.SyntaxProblem) is reads(SCHEMA.library.parse, Exception)
+    assert reads(gqlparse.parse, gqlparse.SyntaxProblem) is reads(SCHEMA.package.parse, Exception)
 
 
 def test_a_broken_body_is_refused(world):

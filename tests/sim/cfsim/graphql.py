@@ -144,7 +144,7 @@ def _bind(fields, values):
 
 
 def _check_arguments(world, schema, fields, type_name):
-    """The values of the arguments, which the library does not judge for the schema's own scalars."""
+    """The values of the arguments, which the package does not judge for the schema's own scalars."""
     for field in fields:
         problem = schema.arguments_problem(type_name, field, field.name) if field.args else None
         if problem:

@@ -49,9 +49,9 @@ SCALARS = {
 class Schema:
     """What the published schema says, in plain types written as in the SDL ('[string!]!')."""
 
-    def __init__(self, library, text):
-        self.library = library
-        self.schema = library.build_ast_schema(library.parse(text))
+    def __init__(self, package, text):
+        self.package = package
+        self.schema = package.build_ast_schema(package.parse(text))
         self.types = {}
 
     def fields(self, type_name):
@@ -70,10 +70,10 @@ class Schema:
     def query_problems(self, text):
         """What is wrong with a query text, [] if nothing."""
         try:
-            document = self.library.parse(text)
+            document = self.package.parse(text)
         except Exception as problem:  # 2.3 and 3.x raise different classes
             return [str(problem).split("\n")[0]]
-        found = [error.message for error in self.library.validate(self.schema, document)]
+        found = [error.message for error in self.package.validate(self.schema, document)]
         return [text for text in found if not NULLABLE_VARIABLE.search(text)]
 
     def value_problem(self, value, type_text, where):
@@ -157,7 +157,7 @@ class Schema:
         return None
 
 
-def library():
+def package():
     """The functions of python3-graphql-core, whichever version it is."""
     import graphql
     for name in ("build_ast_schema", "parse", "validate"):
@@ -173,7 +173,7 @@ def load(path=None):
     if path not in _loaded:
         try:
             with open(path, encoding="utf-8") as source:
-                _loaded[path] = Schema(library(), source.read())
+                _loaded[path] = Schema(package(), source.read())
         except (OSError, ImportError) as problem:
             why_not = "GraphQL is not validated: %s" % problem
             _loaded[path] = None
