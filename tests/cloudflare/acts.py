@@ -6,7 +6,7 @@ import time
 
 from client import post
 from httpd import SECRET, SLOWER
-from pair import BEHIND, MICRO
+from pair import MICRO
 from truth import HALF, LIKE, MAIL, MINUTE, V6, WEB, asked, stamp, verdict
 
 FIVE = (WEB, MAIL, HALF, V6)           # on demand; the fifth is not
@@ -36,7 +36,7 @@ CHANGE = "SELECT id, at, what, prefix, who, why, ref FROM audit WHERE what LIKE 
 
 def start(pair, *allowed):
     """Webhooks are really delivered."""
-    for line in (ACTED, BLIND, BEHIND) + allowed:
+    for line in (ACTED, BLIND) + allowed:
         pair.server.log.allow(line)
     pair.start()
     pair.sim.control("POST", "/hooks", {"url": f"http://127.0.0.1:{pair.server.port}/webhook/cloudflare",

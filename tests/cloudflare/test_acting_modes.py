@@ -141,7 +141,7 @@ def within_a_second(pair):
 
 def by_hand(pair):
     """Advertised, it is held however calm; refused while it may not be; overridden, but never Cloudflare's rule."""
-    start(pair)
+    start(pair, PAGE.format(WEB), PROPOSED.format("advertise", WEB))  # in the end it is open and withdrawn
     said = command(pair, "advertise", WEB, "--yes", "--reason", "to be safe")
     assert "cfmtctl release" in said, said
     wait_ours(pair, 1)

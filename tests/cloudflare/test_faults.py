@@ -56,11 +56,12 @@ def retries(job, word, values):
     return 0 < wait <= (60 if word == "auth" else 20) * MICRO << doubled
 
 
-def check_rows(rows, word, values):
-    """What the rows of the jobs say; a fast second try may find the breaker open already."""
+def check_rows(rows, word, values, slow=False):
+    """What the rows of the jobs say; a fast second try may find the breaker open already. slow: so may a first one,
+    where each failure takes a connection and a handshake."""
     for job in rows:
         got, _, detail = job["result"].partition(": ")
-        behind = job["fails"] or (job["name"], word) == ("token", "auth")  # its second place was not asked
+        behind = slow or job["fails"] or (job["name"], word) == ("token", "auth")  # its second place was not asked
         assert detail and (job["fails"] and got == word or behind and got == "breaker"), (job, word)
         assert retries(job, word, values), (job, word)
 
@@ -141,7 +142,9 @@ def certificate(pair, which):
         log.allow(line_of(name, "net"))
     pair.urls = which
     pair.reload()
-    check_rows(pair.run(limit=40), "net", {})
+    rows = pair.run(limit=40)
+    check_rows(rows, "net", {}, slow=True)
+    assert any(job["result"].startswith("net: ") for job in rows)
     assert re.search("certificate|SSL|subject name", pair.job("prefixes")["result"])
     assert not pair.calls(since=pair.now() - 1), "something was asked of a stranger"
     pair.urls = "tls"
@@ -149,7 +152,7 @@ def certificate(pair, which):
     pair.reload()
     pair.succeed(limit=30)
     assert pair.known(*learned) == before
-    assert log.count("CFMT0850", mark) == len(JOBS)
+    assert 0 < log.count("CFMT0850", mark) <= len(JOBS)
 
 
 def hours(pair):

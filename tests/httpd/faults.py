@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 
-from httpd import ASAN, IS_ROOT, grp_of
+from httpd import ASAN, IS_ROOT, grp_of, wait_for
 from locks import commit_lock
 
 MEMORY = "512m"  # of a tmpfs that is not full: well above what health calls little
@@ -148,10 +148,13 @@ def on_tmpfs(server):
 
 def resize(server, spare):
     """spare: bytes left free; None: plenty."""
-    info = os.statvfs(state_dir(server))
-    used = (info.f_blocks - info.f_bfree) * info.f_frsize
-    size = MEMORY if spare is None else max(used + spare, 4096)
-    assert mount("-o", f"remount,size={size}", state_dir(server))
+    def resized():
+        info = os.statvfs(state_dir(server))
+        used = (info.f_blocks - info.f_bfree) * info.f_frsize
+        size = MEMORY if spare is None else max(used + spare, 4096)
+        return mount("-o", f"remount,size={size}", state_dir(server))
+
+    wait_for(resized, 5, "a moment in which the server takes no more room")
 
 
 def unmount(server):

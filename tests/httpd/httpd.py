@@ -28,14 +28,15 @@ SLOWER = 4 if ASAN else 1  # limits are for a plain build
 
 def wait_for(condition, limit, what):
     """The condition's first true value; an AssertionError that names what was waited for."""
-    end = time.monotonic() + limit * SLOWER
+    end, pause = time.monotonic() + limit * SLOWER, 0.01
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
             raise AssertionError(f"waited {limit * SLOWER} s for {what}")
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.05)  # many wait at a time, and each look costs
 
 
 given = set()

@@ -17,10 +17,12 @@ TIER = os.environ.get("CFMT_TIER") or "check"
 
 
 def pytest_collection_modifyitems(config, items):
-    if TIER != "long":
-        dropped = [i for i in items if i.get_closest_marker("long")]
-        config.hook.pytest_deselected(items=dropped)
-        items[:] = [i for i in items if i not in dropped]
+    """smoke, of make distcheck: the first of each file."""
+    wanted = [i for i in items if TIER == "long" or not i.get_closest_marker("long")]
+    if TIER == "smoke":
+        wanted = list({i.fspath: i for i in reversed(wanted)}.values())[::-1]
+    config.hook.pytest_deselected(items=[i for i in items if i not in wanted])
+    items[:] = wanted
 
 
 @pytest.fixture(scope="session")

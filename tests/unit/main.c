@@ -1,5 +1,6 @@
 /*
- * Runs every suite, or those named on the command line. Exit status 0 when all passed.
+ * Runs every suite, or those named on the command line; --list names them. Exit status 0 when all
+ * passed.
  */
 #include <ftw.h>
 #include <stdio.h>
@@ -108,11 +109,23 @@ static int is_wanted(const char *name, int argc, char **argv)
     return argc == 1 || i < argc;
 }
 
+static int list(void)
+{
+#define X(name) puts(#name);
+    SUITES(X)
+#undef X
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
-    SRunner *sr = srunner_create(NULL);
+    SRunner *sr;
     int failed;
 
+    if (argc == 2 && !strcmp(argv[1], "--list")) {
+        return list();
+    }
+    sr = srunner_create(NULL);
 #define X(name) \
     if (is_wanted(#name, argc, argv)) { \
         srunner_add_suite(sr, suite_##name()); \

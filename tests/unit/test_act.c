@@ -452,7 +452,7 @@ Suite *suite_act(void)
     TCase *tc = tcase_create("act");
 
     tcase_add_checked_fixture(tc, unit_setup, unit_teardown);
-    tcase_set_timeout(tc, 40);
+    tcase_set_timeout(tc, UNIT_LIMIT);
     tcase_add_loop_test(tc, each_answer_leads_to_its_state, 0, KIT_COUNT(cases));
     tcase_add_test(tc, what_was_not_sent_is_not_counted);
     tcase_add_test(tc, as_wanted_already_is_done_without_a_call);

@@ -276,7 +276,7 @@ Suite *suite_command(void)
     TCase *tc = tcase_create("command");
 
     tcase_add_checked_fixture(tc, unit_setup, unit_teardown);
-    tcase_set_timeout(tc, 40);
+    tcase_set_timeout(tc, UNIT_LIMIT);
     tcase_add_loop_test(tc, each_has_its_answer_and_its_link, 0, KIT_COUNT(cases));
     tcase_add_test(tc, advertised_by_hand_is_held);
     tcase_add_test(tc, to_say_yes_makes_the_intent_and_no_hold);

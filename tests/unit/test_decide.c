@@ -369,7 +369,7 @@ Suite *suite_decide(void)
     TCase *tc = tcase_create("decide");
 
     tcase_add_checked_fixture(tc, unit_setup, unit_teardown);
-    tcase_set_timeout(tc, 40);
+    tcase_set_timeout(tc, UNIT_LIMIT);
     tcase_add_test(tc, known_read_and_projected);
     tcase_add_loop_test(tc, a_hold_on_what_covers_it_holds_it, 0, KIT_COUNT(holds));
     tcase_add_test(tc, a_window_of_all_is_one_of_each);

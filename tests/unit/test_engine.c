@@ -194,7 +194,7 @@ static void round_at(cfmt_engine_t *e, apr_time_t at)
     kit_now = at;
     for (i = 0; i < 4; i++) {
         ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
-        ck_assert_int_ge(rest.until - kit_now, apr_time_from_msec(100));
+        ck_assert_int_ge(rest.until - kit_now, apr_time_from_msec(50));
         ck_assert_int_le(rest.until - kit_now, apr_time_from_sec(60));
         kit_now = rest.until;
     }

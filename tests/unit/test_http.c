@@ -235,7 +235,7 @@ START_TEST(a_wait_without_transfers_is_as_long_as_told)
     ck_assert_int_eq(cfmt_http_poll(web_http, NULL, 0, apr_time_from_msec(120), &ended),
                      APR_SUCCESS);
     ck_assert_int_ge(cfmt_monotonic() - begin, apr_time_from_msec(120));
-    ck_assert_int_le(cfmt_monotonic() - begin, apr_time_from_msec(300));
+    ck_assert_int_le(cfmt_monotonic() - begin, apr_time_from_msec(1000));
 }
 END_TEST
 
@@ -256,7 +256,8 @@ START_TEST(a_name_has_the_limit_of_a_connection)
     ck_assert_int_eq(s.done, 1);
     ck_assert_int_eq(s.a.status, CFMT_ENET);
     ck_assert_msg(strstr(s.a.detail, "no address of host.invalid: ") != NULL, "%s", s.a.detail);
-    ck_assert_int_le(s.a.took, apr_time_from_msec(400));
+    ck_assert_int_ge(s.a.took, apr_time_from_msec(300));
+    ck_assert_int_le(s.a.took, apr_time_from_msec(2000)); /* that of everybody else is 5 s */
     ck_assert_int_eq(s.a.retry_after, -1);
 }
 END_TEST
@@ -279,7 +280,7 @@ START_TEST(the_end_of_the_pool_aborts_at_once)
     web_start(&s[4], "/ok");
     begin = cfmt_monotonic();
     apr_pool_clear(web_pool);
-    ck_assert_int_le(cfmt_monotonic() - begin, apr_time_from_msec(50));
+    ck_assert_int_le(cfmt_monotonic() - begin, apr_time_from_msec(300)); /* theirs are seconds */
     for (i = 0; i < 5; i++) {
         ck_assert_int_eq(s[i].done, 0);
     }
@@ -292,7 +293,7 @@ Suite *suite_http(void)
     TCase *tc = tcase_create("http");
 
     tcase_add_checked_fixture(tc, web_setup, web_teardown);
-    tcase_set_timeout(tc, 30);
+    tcase_set_timeout(tc, UNIT_LIMIT);
     suite_add_tcase(s, tc);
     UNIT_TEST(a_whole_answer)
     UNIT_TEST(retry_after_as_a_date_counts_from_the_servers_clock)

@@ -159,7 +159,7 @@ Suite *suite_http_broken(void)
     TCase *tc = tcase_create("http_broken");
 
     tcase_add_checked_fixture(tc, web_setup, web_teardown);
-    tcase_set_timeout(tc, 30);
+    tcase_set_timeout(tc, UNIT_LIMIT);
     suite_add_tcase(s, tc);
     UNIT_TEST(a_broken_answer_is_none)
     UNIT_TEST(a_body_longer_than_it_says_is_cut_there)

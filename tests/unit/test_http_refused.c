@@ -251,7 +251,7 @@ Suite *suite_http_refused(void)
     TCase *tc = tcase_create("http_refused");
 
     tcase_add_checked_fixture(tc, web_setup, web_teardown);
-    tcase_set_timeout(tc, 30);
+    tcase_set_timeout(tc, UNIT_LIMIT);
     suite_add_tcase(s, tc);
     UNIT_TEST(urls_that_are_refused)
     UNIT_TEST(urls_that_are_allowed)

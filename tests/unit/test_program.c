@@ -164,7 +164,7 @@ Suite *suite_program(void)
     TCase *tc = tcase_create("program");
 
     tcase_add_checked_fixture(tc, unit_setup, unit_teardown);
-    tcase_set_timeout(tc, 30);
+    tcase_set_timeout(tc, UNIT_LIMIT);
     tcase_add_loop_test(tc, its_exit_status_is_the_answer, 0, KIT_COUNT(cases));
     tcase_add_test(tc, a_missing_one_is_no_yes);
     tcase_add_test(tc, one_that_hangs_is_ended);

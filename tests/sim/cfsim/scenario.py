@@ -262,8 +262,8 @@ class Player:
         return ended
 
     def deliver(self, action, alert):
-        alert.ago += self.clock.now() - self.time(action)  # a thread that wakes late does not change what is sent
-        webhook.deliver(self.world, self.clock, alert)
+        # A thread that wakes late does not change what is sent.
+        webhook.deliver(self.world, self.clock, alert, due=self.time(action))
 
     def announce(self, action, cidr, wish, by, delay):
         if action.at >= 0:

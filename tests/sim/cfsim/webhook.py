@@ -190,15 +190,16 @@ def test_message():
 
 # ---- sending ----
 
-def deliver(world, clock, alert):
-    """Sends an alert to every destination of its policy, in order, from a thread. Gives the text of the body, or None
-    when no policy would send this type: then nothing leaves, as it would not at Cloudflare."""
+def deliver(world, clock, alert, due=None):
+    """Sends an alert to every destination of its policy, in order, from a thread. due: the time that it tells, if that
+    is not the clock's now. Gives the text of the body, or None when no policy would send this type: then nothing
+    leaves, as it would not at Cloudflare."""
     with world.lock:
         now, policy = clock.now(), world.policy(alert.kind)
         if policy is None:
             world.log("alert-unsent", alert_type=alert.kind, why="no policy sends this type")
             return None
-        text = encode(build(world, alert, now, policy))
+        text = encode(build(world, alert, now if due is None else due, policy))
         ids = {entry["id"] for entry in policy["mechanisms"]["webhooks"]}
         targets = [target for target in world.hook_targets if target.id in ids]
         for target in targets or [None]:
