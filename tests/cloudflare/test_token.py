@@ -40,6 +40,8 @@ def about_to_expire(pair):
             log.expect(EXPIRES.format(words))
         pair.succeed("token")
         pair.succeed("token")
+        if words:
+            wait_for(lambda: log.count("CFMT0863", mark), 5, "the line, which comes behind the job's result")
         assert log.count("CFMT0863", mark) == (1 if words else 0), days
     pair.park()
     pair.jump(DAY)
