@@ -341,7 +341,7 @@ apr_interval_time_t cfmt_withdraw_calm(const cfmt_case_t *c, apr_time_t *pnext);
 #define CFMT_PAGE_EVERY apr_time_from_sec(600)
 #define CFMT_REGRET apr_time_from_sec(3600)    /* what the policy withdrew it may advertise again */
 
-/* Three-valued as b's members: on demand, approved, not BGP-controlled. */
+/* Known to be on demand, approved, not BGP-controlled. */
 int cfmt_advertisable(const cfmt_bgp_prefix_t *b);
 /*
  * Indices into prefixes (array of cfmt_bgp_prefix_t, any order) to advertise for a target: the

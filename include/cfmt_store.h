@@ -266,8 +266,8 @@ typedef struct cfmt_job_t {
 /* Makes the row where missing (due now). In its own transaction only when needed. */
 apr_status_t cfmt_job_ensure(cfmt_store_t *s, const char *name, apr_time_t now);
 /*
- * Claims name when due and free (or its claim has expired): *pclaimed, and how often it failed in a
- * row.
+ * Claims name, which is made where missing, when due and free (or its claim has expired):
+ * *pclaimed, and how often it failed in a row.
  */
 apr_status_t cfmt_job_claim(cfmt_store_t *s, const char *name, const char *owner, apr_time_t now,
                             apr_interval_time_t lease, int *pclaimed, int *pfails);

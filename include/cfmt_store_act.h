@@ -232,6 +232,7 @@ typedef struct cfmt_decision_row_t {
     const char *red;         /* ids of the red gates in the order of the gates, "calm,no_hold" */
     apr_time_t next_at;      /* 0 = no idea */
     const char *gates;       /* JSON: cfmt_decision_encode */
+    const char *used;        /* JSON: cfmt_used_encode; NULL = not said. Not in the table */
     apr_time_t changed_at;   /* verdict or red changed; not read by put */
 } cfmt_decision_row_t;
 
@@ -242,6 +243,8 @@ typedef struct cfmt_decision_row_t {
  */
 apr_status_t cfmt_decision_put(cfmt_store_t *s, const cfmt_decision_row_t *d, int *pchanged,
                                apr_pool_t *ptemp);
+/* The body of such a journal row as far as it says what was decided: all but `used`. */
+const char *cfmt_decision_body(const cfmt_decision_row_t *d, apr_pool_t *p);
 /* CFMT_EMISSING: none yet. */
 apr_status_t cfmt_decision_load(cfmt_store_t *s, cfmt_decision_row_t *d, const cfmt_cidr_t *prefix,
                                 apr_pool_t *p);
@@ -269,6 +272,35 @@ typedef struct cfmt_decided_t {
 apr_status_t cfmt_decision_decode(cfmt_decided_t *out, const char *json, apr_pool_t *p);
 /* The same without d.gates (zeros), for lists of many: much cheaper. */
 apr_status_t cfmt_decision_glance(cfmt_decided_t *out, const char *json, apr_pool_t *p);
+
+/* ---- decision_used.c: what a decision rested on and the journal does not have ---------------- */
+
+typedef struct cfmt_used_t {
+    apr_uint64_t config;      /* digest of the settings in force */
+    apr_interval_time_t skew; /* Cloudflare's clock against ours */
+    cfmt_case_t c;            /* members that its table names; of look_above only if it is < 0 */
+} cfmt_used_t;
+
+/* The member `used` of a decision row's body, and back (texts live as long as o). */
+const char *cfmt_used_encode(const cfmt_used_t *u, apr_pool_t *p);
+/* CFMT_EINVALID: none, damaged, or of another version. */
+apr_status_t cfmt_used_decode(cfmt_used_t *u, const cfmt_json_t *o);
+/* Copies those members into a case. */
+void cfmt_used_apply(cfmt_case_t *c, const cfmt_used_t *u);
+apr_uint64_t cfmt_settings_digest(const apr_table_t *settings, apr_pool_t *ptemp);
+
+/* ---- scratch.c: a store that a journal goes through again ------------------------------------ */
+
+/* Makes and opens it for writing; its commits do not wait for the disk. */
+apr_status_t cfmt_scratch_open(cfmt_store_t **ps, const char *path, cfmt_result_t *r,
+                               apr_pool_t *p);
+/* What was held, handed over and wanted at a time, as the state tables of source still know it. */
+apr_status_t cfmt_scratch_seed(cfmt_store_t *s, cfmt_store_t *source, apr_time_t at);
+/* In the caller's transaction: the row with this id; an intent whole, whatever was there. */
+apr_status_t cfmt_scratch_row(cfmt_store_t *s, const cfmt_journal_row_t *row, apr_int64_t id);
+apr_status_t cfmt_scratch_intent(cfmt_store_t *s, const cfmt_intent_row_t *in);
+/* Rows of evidence in (after, upto], which have been projected, go. */
+apr_status_t cfmt_scratch_trim(cfmt_store_t *s, apr_int64_t after, apr_int64_t upto);
 
 /* ---- standing.c: the cause of the present state, and what was told of it --------------------- */
 

@@ -13,7 +13,6 @@ static void answered(void *baton, const cfmt_api_result_t *result)
     call->status = result->r.status;
     call->retry_at = result->r.retry_at;
     call->detail = apr_pstrdup(call->pool, result->r.detail ? result->r.detail : "");
-    call->e->answered = 1;
 }
 
 cfmt_deed_call_t *cfmt_call_of(const cfmt_engine_t *e, apr_int64_t intent)
@@ -70,7 +69,6 @@ apr_status_t cfmt_call_patch(cfmt_engine_t *e, const cfmt_intent_row_t *in,
     apr_pool_create(&p, e->pool);
     apr_pool_tag(p, "cfmt_deed");
     mine = apr_pcalloc(p, sizeof(*mine));
-    mine->e = e;
     mine->pool = p;
     mine->intent = in->id;
     mine->sent_at = sent_at;

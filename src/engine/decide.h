@@ -8,6 +8,9 @@
 
 /* ---- attribute.c ----------------------------------------------------------------------------- */
 
+/* No alert that explains a change comes later: its cause is for good then. */
+#define CFMT_CAUSE_SETTLED apr_time_from_sec(20 * 60)
+
 typedef enum {
     CFMT_ATTRIBUTED_SAME,
     CFMT_ATTRIBUTED_FIRST, /* to be saved; nothing happened that people do not know */
@@ -85,7 +88,6 @@ apr_status_t cfmt_remind(const cfmt_scene_t *sc);
 
 /* One PATCH under way. */
 typedef struct cfmt_deed_call_t {
-    cfmt_engine_t *e;
     apr_pool_t *pool;
     apr_int64_t intent;
     apr_time_t sent_at;  /* as in the intent's row: ids begin anew in another store */

@@ -356,6 +356,9 @@ static apr_status_t work(cfmt_engine_t *e, int *pmore, apr_time_t *pdue, cfmt_re
     if (rv == APR_SUCCESS && !*pmore) {
         rv = decide_and_act(e, pdue, ptick);
     }
+    if (rv == APR_SUCCESS && e->api) {
+        rv = cfmt_senses_due(e, pdue);
+    }
     if (rv == APR_SUCCESS || rv == CFMT_EBUSY || rv == CFMT_EMOVED) {
         checkpoint(e);
     }

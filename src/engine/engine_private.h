@@ -83,9 +83,14 @@ cfmt_senses_t *cfmt_senses_create(apr_pool_t *p);
 void cfmt_senses_end(cfmt_engine_t *e);
 /*
  * The same for the jobs that ask Cloudflare: goes on with runs whose answers are there, begins
- * those that are due. *pdue becomes earlier where one of them is due before it.
+ * those that are due, looks who is blind. *pdue becomes earlier where that is due before it.
  */
 apr_status_t cfmt_senses_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
+/*
+ * *pdue becomes earlier where one of those jobs is due before it. At the end of a round: what it
+ * decided may have made one due at once.
+ */
+apr_status_t cfmt_senses_due(cfmt_engine_t *e, apr_time_t *pdue);
 /*
  * Only the state of the prefixes, which the first call reads at once. *pbusy: a run is under way;
  * else it has been read, or could not be.

@@ -148,10 +148,7 @@ apr_status_t cfmt_jobs_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick
     apr_time_t due;
 
     for (j = jobs; rv == APR_SUCCESS && j->name; j++) {
-        rv = cfmt_job_ensure(e->store, j->name, cfmt_clock_now(e->conf.clock));
-        if (rv == APR_SUCCESS) {
-            rv = run_one(e, j, ptick);
-        }
+        rv = run_one(e, j, ptick);
         if (rv == APR_SUCCESS) {
             rv = cfmt_job_due(e->store, j->name, &due);
             *pdue = due && (!*pdue || due < *pdue) ? due : *pdue;

@@ -50,6 +50,15 @@ static cfmt_proposal_row_t *make_proposal(const cfmt_outcome_t *o, const cfmt_sc
     return pr;
 }
 
+/*
+ * What a withdrawal is overtaken by: it need not be one that the prefix would be advertised for,
+ * and what is advertised again is advertised for it all the same.
+ */
+static const char *overtaking(const cfmt_outcome_t *o)
+{
+    return o->a.attack ? o->a.attack : o->d.gates[CFMT_GATE_NO_ATTACK].text;
+}
+
 /* An open intent, and what has happened since it was made. */
 static void judge_pending(cfmt_outcome_t *o, const cfmt_scene_t *sc)
 {
@@ -66,7 +75,7 @@ static void judge_pending(cfmt_outcome_t *o, const cfmt_scene_t *sc)
     }
     if (o->fate == CFMT_PENDING_REVERSE) {
         o->intent = make_intent(o, sc, !in->want, "attack", "an attack began during a withdrawal");
-        o->intent->attack = o->a.attack;
+        o->intent->attack = overtaking(o);
         o->intent->not_before = at;
         o->supersede = in->id;
     }

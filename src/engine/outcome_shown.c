@@ -110,6 +110,15 @@ static apr_uint64_t digest_of(const cfmt_outcome_t *o, unsigned red)
 
 /* ---- the row --------------------------------------------------------------------------------- */
 
+/* With these and the journal it can be made again: replay.c. */
+static const char *used_by(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
+{
+    const cfmt_used_t u = { .config = cfmt_settings_digest(sc->settings, sc->p),
+                            .skew = sc->rest.skew, .c = o->c };
+
+    return cfmt_used_encode(&u, sc->p);
+}
+
 static cfmt_decision_row_t *make_row(const cfmt_outcome_t *o, const cfmt_scene_t *sc, unsigned red)
 {
     cfmt_decision_row_t *row = apr_pcalloc(sc->p, sizeof(*row));
@@ -120,6 +129,7 @@ static cfmt_decision_row_t *make_row(const cfmt_outcome_t *o, const cfmt_scene_t
     row->verdict = on ? cfmt_do_name(o->d.action) : cfmt_advertise_name(o->a.action);
     row->red = on ? red_names(red, sc->p) : o->a.reason;
     row->next_at = on ? o->d.next : o->a.next;
+    row->used = used_by(o, sc);
     row->gates = cfmt_decision_encode(&o->d, &o->a, &o->standing.cause, o->text,
                                       o->advertise_text, sc->p);
     return row;

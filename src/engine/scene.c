@@ -368,19 +368,22 @@ static int is_cut(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr)
     return sc->cut && !*sc->cut;
 }
 
-/* Attack in a minute that is not complete yet: the newest word of what goes on. */
-static void add_look(cfmt_case_t *c, const cfmt_scene_t *sc)
+int cfmt_scene_above(const cfmt_case_t *c)
 {
     int i;
 
-    if (!sc->traffic_at || is_cut(sc, &c->cidr)) {
-        return;
-    }
-    c->look_above = 0;
     for (i = 0; i < c->nspans; i++) {
         if (c->spans[i].to > c->complete && c->spans[i].verdict == CFMT_VERDICT_ATTACK) {
-            c->look_above = 1;
+            return 1;
         }
+    }
+    return 0;
+}
+
+static void add_look(cfmt_case_t *c, const cfmt_scene_t *sc)
+{
+    if (sc->traffic_at && !is_cut(sc, &c->cidr)) {
+        c->look_above = cfmt_scene_above(c);
     }
 }
 

@@ -57,6 +57,8 @@ apr_status_t cfmt_scene_load(cfmt_scene_t *sc, cfmt_engine_t *e, apr_time_t now,
 /* Everything that policy looks at for one prefix. standing: its cause as found this round. */
 void cfmt_scene_case(cfmt_case_t *c, const cfmt_scene_t *sc, const cfmt_prefix_row_t *row,
                      const cfmt_standing_t *standing);
+/* Attack in a minute that is not complete yet: the newest word of what goes on. */
+int cfmt_scene_above(const cfmt_case_t *c);
 
 /* ---- scene_rows.c ---------------------------------------------------------------------------- */
 

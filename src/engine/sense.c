@@ -234,10 +234,11 @@ static apr_status_t begin(state_t *st, const cfmt_sense_t *job, cfmt_engine_t *e
 {
     apr_time_t now = cfmt_clock_now(e->conf.clock);
     int claimed = 0, fails = 0;
-    apr_status_t rv = cfmt_job_ensure(e->store, job->name, now);
+    apr_status_t rv = APR_SUCCESS;
 
-    if (rv == APR_SUCCESS && !st->begun) {
-        rv = cfmt_job_hurry(e->store, job->name, now, job->at_start);
+    if (!st->begun) {
+        rv = cfmt_job_ensure(e->store, job->name, now);
+        rv = rv == APR_SUCCESS ? cfmt_job_hurry(e->store, job->name, now, job->at_start) : rv;
         st->begun = rv == APR_SUCCESS;
     }
     if (rv == APR_SUCCESS) {
@@ -530,21 +531,30 @@ static int first_of(const cfmt_engine_t *e)
 apr_status_t cfmt_senses_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
 {
     apr_status_t rv = APR_SUCCESS;
-    apr_time_t due;
     int i, job, first = first_of(e);
 
     for (i = 0; rv == APR_SUCCESS && i < JOBS; i++) {
         job = (first + i) % JOBS;
         rv = advance(&e->senses->of[job], jobs[job], e, ptick);
-        if (rv == APR_SUCCESS && !e->senses->of[job].run) { /* a run's answers end the wait */
-            rv = cfmt_job_due(e->store, jobs[job]->name, &due);
-            *pdue = due && (!*pdue || due < *pdue) ? due : *pdue;
-        }
     }
     if (rv == APR_SUCCESS) {
         rv = cfmt_blind_check(e, &e->senses->blind_due, ptick);
-        due = e->senses->blind_due;
-        *pdue = !*pdue || due < *pdue ? due : *pdue;
+        *pdue = !*pdue || e->senses->blind_due < *pdue ? e->senses->blind_due : *pdue;
+    }
+    return rv;
+}
+
+apr_status_t cfmt_senses_due(cfmt_engine_t *e, apr_time_t *pdue)
+{
+    apr_status_t rv = APR_SUCCESS;
+    apr_time_t due;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < JOBS; i++) {
+        if (!e->senses->of[i].run) { /* a run's answers end the wait */
+            rv = cfmt_job_due(e->store, jobs[i]->name, &due);
+            *pdue = due && (!*pdue || due < *pdue) ? due : *pdue;
+        }
     }
     return rv;
 }

@@ -322,8 +322,8 @@ static void warn_retention(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
             APLOG_MARK, APLOG_WARNING, 0, s,
             CFMT_ID(0109) "CfmtRetention journal=%s is shorter than CfmtDedupe %s: a repeat of a "
                           "pruned delivery is not recognised",
-            cfmt_config_duration_text(p, cfmt_config_retention(c, 0)),
-            cfmt_config_duration_text(p, dedupe));
+            cfmt_duration_words(p, cfmt_config_retention(c, 0)),
+            cfmt_duration_words(p, dedupe));
     }
 }
 

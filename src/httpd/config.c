@@ -11,7 +11,6 @@
 #define SECONDS(n) apr_time_from_sec(n)
 #define DAYS(n) apr_time_from_sec((apr_int64_t)(n) * 86400)
 
-const char *const cfmt_mode_names[] = { "observe", "enforce", NULL };
 const char *const cfmt_auth_names[] = { "secret", "hmac", "either", NULL };
 const char *const cfmt_retention_kinds[CFMT_RETENTION_KINDS] = {
     "journal", "evidence", "traffic", "rejected", "outbox"
@@ -191,25 +190,7 @@ const char *cfmt_config_retention_text(const cfmt_config_t *c, apr_pool_t *p)
 
     for (i = 0; i < CFMT_RETENTION_KINDS; i++) {
         text = apr_pstrcat(p, text, i ? " " : "", cfmt_retention_kinds[i], "=",
-                           cfmt_config_duration_text(p, cfmt_config_retention(c, i)), NULL);
+                           cfmt_duration_words(p, cfmt_config_retention(c, i)), NULL);
     }
     return text;
-}
-
-const char *cfmt_config_duration_text(apr_pool_t *p, apr_interval_time_t d)
-{
-    static const struct {
-        apr_interval_time_t size;
-        const char *name;
-    } units[] = {
-        { .size = DAYS(1), .name = "d" },     { .size = SECONDS(3600), .name = "h" },
-        { .size = SECONDS(60), .name = "min" }, { .size = SECONDS(1), .name = "s" },
-        { .size = 1000, .name = "ms" },
-    };
-    int i = 0;
-
-    while (i < 4 && (d < units[i].size || d % units[i].size)) {
-        i++;
-    }
-    return apr_psprintf(p, "%" APR_INT64_T_FMT "%s", d / units[i].size, units[i].name);
 }

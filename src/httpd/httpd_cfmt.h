@@ -11,6 +11,7 @@
 
 #include "cfmt.h"
 #include "cfmt_cloudflare.h"
+#include "cfmt_directive.h"
 #include "cfmt_engine.h"
 #include "cfmt_intake.h"
 #include "cfmt_store.h"
@@ -31,45 +32,8 @@ typedef struct cfmt_secret_conf_t {
     const char *label; /* never NULL */
 } cfmt_secret_conf_t;
 
-/* One CfmtPrefix. */
-typedef struct cfmt_prefix_conf_t {
-    cfmt_cidr_t cidr;        /* family 0: "*" */
-    const char *text;        /* canonical CIDR or "*" */
-    const char *name;        /* NULL = none */
-    const char *withdraw;    /* "auto" "propose" "manual"; NULL = not said */
-    const char *advertise;   /* "auto" "manual"; NULL = not said */
-    const char *options;     /* all options as written, in the order of the manual; "" = none */
-    const char *file;        /* where it stands */
-    int line;
-} cfmt_prefix_conf_t;
-
 #define CFMT_RETENTION_KINDS 5
 extern const char *const cfmt_retention_kinds[CFMT_RETENTION_KINDS];
-
-/* durations.c: directives that are a duration and nothing else. */
-typedef enum {
-    CFMT_DURATION_COMMIT_TIMEOUT,
-    CFMT_DURATION_DEDUPE,
-    CFMT_DURATION_POLL_INTERVAL,
-    CFMT_DURATION_ANALYTICS_INTERVAL,
-    CFMT_DURATION_ANALYTICS_LAG,
-    CFMT_DURATION_BLIND_AFTER,
-    CFMT_DURATION_CALM,
-    CFMT_DURATION_ATTACK_TIMEOUT,
-    CFMT_DURATION_CALM_MAX,
-    CFMT_DURATION_MIN_ADVERTISED,
-    CFMT_DURATION_MIN_WITHDRAWN,
-    CFMT_DURATION_ORPHAN_AFTER,
-    CFMT_DURATION_HOLD_FOR,
-    CFMT_DURATION_PROPOSAL_TTL,
-    CFMT_DURATIONS
-} cfmt_duration_e;
-typedef struct cfmt_duration_t {
-    const char *directive;
-    apr_interval_time_t def, min, max;
-    int forever;               /* the word is allowed, too; it is 0 */
-} cfmt_duration_t;
-extern const cfmt_duration_t cfmt_durations[CFMT_DURATIONS];
 
 /*
  * Unset is NULL, -1 or an empty array: no legal value. Defaults are applied by the getters below,
@@ -99,7 +63,7 @@ typedef struct cfmt_config_t {
 
 void *cfmt_config_create(apr_pool_t *p, server_rec *s);
 void *cfmt_config_merge(apr_pool_t *p, void *basev, void *addv);
-extern const char *const cfmt_mode_names[], *const cfmt_auth_names[];
+extern const char *const cfmt_auth_names[];
 /* directives.c */
 extern const command_rec cfmt_config_directives[];
 /* The setter of all cfmt_durations: cmd->info points to the one. */
@@ -131,27 +95,13 @@ int cfmt_config_uses_api(const cfmt_config_t *c);
 apr_interval_time_t cfmt_config_retention(const cfmt_config_t *c, int kind);
 /* "journal=400d evidence=30d ..." with every kind. */
 const char *cfmt_config_retention_text(const cfmt_config_t *c, apr_pool_t *p);
-/* A duration as the directives read it back: the largest unit that divides it. */
-const char *cfmt_config_duration_text(apr_pool_t *p, apr_interval_time_t d);
 
-/* ---- parse.c: one parser a kind of value; NULL or one sentence ------------------------------- */
+/* ---- parse.c: values that only httpd's configuration has; NULL or one sentence --------------- */
 
 const char *cfmt_parse_flag(int *pv, const char *directive, const char *text, apr_pool_t *p);
-/* names: NULL-ended; the index of the match goes to *pv. */
-const char *cfmt_parse_enum(int *pv, const char *what, const char *text, const char *const *names,
-                            apr_pool_t *p);
-const char *cfmt_parse_duration(apr_interval_time_t *pd, const char *what, const char *text,
-                                apr_interval_time_t min, apr_interval_time_t max, apr_pool_t *p);
 /* Bytes with k or m behind them. */
 const char *cfmt_parse_size(apr_int64_t *pn, const char *directive, const char *text,
                             apr_int64_t min, apr_int64_t max, apr_pool_t *p);
-const char *cfmt_parse_rate(const char *what, const char *text, apr_pool_t *p);
-/*
- * Refuses host bits and names the network that was probably meant. words: what the directive allows
- * besides a network, for the sentence.
- */
-const char *cfmt_parse_cidr(cfmt_cidr_t *pc, const char *directive, const char *words,
-                            const char *text, apr_pool_t *p);
 /*
  * An absolute URL of one of schemes ("http, https") without credentials, query or fragment; *pv has
  * no slash at its end.
@@ -161,12 +111,6 @@ const char *cfmt_parse_url(const char **pv, const char *directive, const char *s
 /* The same, for where a token goes: https, or http to this host. */
 const char *cfmt_parse_api_url(const char **pv, const char *directive, const char *text,
                                apr_pool_t *p);
-/* 1 to 64 of A-Z a-z 0-9 . _ - */
-const char *cfmt_parse_label(const char *what, const char *text, apr_pool_t *p);
-/* CfmtThreshold as a whole: *pv is what it says, defaults included, in the manual's order. */
-const char *cfmt_parse_threshold(const char **pv, int argc, char *const argv[], apr_pool_t *p);
-/* CfmtPrefix as a whole. */
-const char *cfmt_parse_prefix(cfmt_prefix_conf_t *pc, int argc, char *const argv[], apr_pool_t *p);
 
 /* ---- check.c, dump.c ------------------------------------------------------------------------- */
 

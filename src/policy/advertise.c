@@ -21,10 +21,7 @@ const char *cfmt_advertise_name(cfmt_advertise_e action)
 
 int cfmt_advertisable(const cfmt_bgp_prefix_t *b)
 {
-    if (b->enabled == 0 || b->approved == 0 || b->bgp_control == 1) {
-        return 0;
-    }
-    return b->enabled == 1 && b->approved == 1 && b->bgp_control == 0 ? 1 : -1;
+    return b->enabled == 1 && b->approved == 1 && b->bgp_control == 0;
 }
 
 static void add_new(apr_array_header_t *chosen, const apr_array_header_t *prefixes, int index)
@@ -51,7 +48,7 @@ apr_array_header_t *cfmt_advertise_choose(const cfmt_cidr_t *target,
     for (i = 0; i < prefixes->nelts; i++) {
         const cfmt_bgp_prefix_t *b = &APR_ARRAY_IDX(prefixes, i, cfmt_bgp_prefix_t);
 
-        if (cfmt_advertisable(b) != 1) {
+        if (!cfmt_advertisable(b)) {
             continue;
         }
         if (cfmt_cidr_contains(&b->cidr, target)) {
@@ -107,8 +104,7 @@ static const char *obstacle(const cfmt_case_t *c)
     if (c->b.locked == 1) {
         return "locked";
     }
-    return cfmt_advertisable(&c->b) == 1 && c->b.locked == 0 && c->b.advertised == 0 ? NULL
-                                                                                    : "unknown";
+    return cfmt_advertisable(&c->b) && c->b.locked == 0 && c->b.advertised == 0 ? NULL : "unknown";
 }
 
 /* Since the withdrawal, as Cloudflare or we date it. */

@@ -42,6 +42,38 @@ static int hits(const cfmt_struck_t *a, const cfmt_cidr_t *cidr)
     return a->anywhere;
 }
 
+static int is_advertised(const cfmt_traffic_case_t *c, const cfmt_cidr_t *cidr)
+{
+    const cfmt_watched_t *w;
+
+    for (w = c->prefixes; w < c->prefixes + c->prefixes_n; w++) {
+        if (w->advertised == 1 && !cfmt_cidr_compare(&w->cidr, cidr)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/*
+ * Its minutes are the attack's. Those of a prefix around one that is hit are not, where that one is
+ * advertised itself and has its own: they may be of another attack, elsewhere in it.
+ */
+static int is_its_own(const cfmt_traffic_case_t *c, const cfmt_struck_t *a,
+                      const cfmt_watched_t *w)
+{
+    const cfmt_cidr_t *cidr;
+    int i;
+
+    for (i = 0; !a->anywhere && i < a->prefixes->nelts; i++) {
+        cidr = &APR_ARRAY_IDX(a->prefixes, i, cfmt_cidr_t);
+        if (cfmt_cidr_contains(cidr, &w->cidr)
+            || (cfmt_cidr_contains(&w->cidr, cidr) && !is_advertised(c, cidr))) {
+            return 1;
+        }
+    }
+    return a->anywhere;
+}
+
 static int share_prefix(const cfmt_struck_t *a, const cfmt_struck_t *b)
 {
     int i;
@@ -159,7 +191,7 @@ static const cfmt_struck_t *ended_before(const cfmt_traffic_case_t *c, const cfm
     const cfmt_struck_t *best = NULL, *a;
 
     for (a = c->attacks; a < c->attacks + c->attacks_n; a++) {
-        if (!a->open && !a->anywhere && hits(a, &w->cidr) && a->ended_at <= at
+        if (!a->open && !a->anywhere && is_its_own(c, a, w) && a->ended_at <= at
             && at - a->ended_at <= BACK
             && (!best || is_before(best->ended_at, best->id, a->ended_at, a->id))) {
             best = a;
@@ -364,7 +396,7 @@ static apr_time_t calm_where_it_hits(const cfmt_traffic_case_t *c, const cfmt_st
     do {
         before = at;
         for (w = c->prefixes; w < c->prefixes + c->prefixes_n; w++) {
-            if (w->advertised == 0 || !hits(a, &w->cidr)) {
+            if (w->advertised == 0 || !is_its_own(c, a, w)) {
                 continue;
             }
             one = at - ceil_minute(w->calm);

@@ -56,14 +56,24 @@ static apr_status_t save(cfmt_store_t *s, const cfmt_decision_row_t *d, int chan
     return cfmt_sql_run(s, st);
 }
 
-static apr_status_t journal(cfmt_store_t *s, const cfmt_decision_row_t *d, apr_pool_t *p)
+const char *cfmt_decision_body(const cfmt_decision_row_t *d, apr_pool_t *p)
 {
-    const char *body = apr_psprintf(
+    return apr_psprintf(
         p,
         "{\"prefix\":\"%s\",\"verdict\":%s,\"red\":%s,\"next_at\":%" APR_TIME_T_FMT
         ",\"gates\":%s}",
         cfmt_cidr_format(p, &d->prefix), cfmt_json_quote(p, d->verdict),
         cfmt_json_quote(p, d->red), d->next_at, d->gates);
+}
+
+static apr_status_t journal(cfmt_store_t *s, const cfmt_decision_row_t *d, apr_pool_t *p)
+{
+    const char *body = cfmt_decision_body(d, p);
+
+    if (d->used) {
+        body = apr_pstrcat(p, apr_pstrmemdup(p, body, strlen(body) - 1), ",\"used\":", d->used,
+                           "}", NULL);
+    }
 
     return cfmt_act_journal(s, "decision", d->at, "policy", body);
 }

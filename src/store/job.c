@@ -71,7 +71,11 @@ apr_status_t cfmt_job_claim(cfmt_store_t *s, const char *name, const char *owner
     apr_status_t rv = load(s, name, now, &found, &due, pfails);
 
     *pclaimed = 0;
-    if (rv != APR_SUCCESS || !due) { /* the usual case costs no transaction */
+    if (rv == APR_SUCCESS && !found) {
+        rv = cfmt_job_ensure(s, name, now);
+        due = 1;
+    }
+    if (rv != APR_SUCCESS || !due) { /* the usual case costs no transaction, and one look */
         return rv;
     }
     st = cfmt_sql(s, "UPDATE job SET owner = ?3, expires_at = ?4 WHERE name = ?1 AND " DUE

@@ -61,6 +61,21 @@ void acting_hang(int yes)
     pthread_mutex_unlock(&lock);
 }
 
+void acting_patches(const char *status, int effect)
+{
+    pthread_mutex_lock(&lock);
+    world.patch = status;
+    world.effect = effect;
+    pthread_mutex_unlock(&lock);
+}
+
+void acting_lock(int locked)
+{
+    pthread_mutex_lock(&lock);
+    world.locked = locked;
+    pthread_mutex_unlock(&lock);
+}
+
 static void give(int fd, const char *status, const char *body)
 {
     char head[300];
@@ -268,6 +283,20 @@ void acting_until(cfmt_engine_t *e, const char *sql, const char *want)
         ck_assert_msg(cfmt_monotonic() < end, "%s: %s, not %s; log:\n%.3000s", sql,
                       got ? got : "nothing", want, strlen(kit_lines) > 3000 ? kit_lines + strlen(kit_lines) - 3000 : kit_lines);
     } while (!got || strcmp(got, want));
+}
+
+cfmt_engine_t *acting_start(int advertised)
+{
+    acting_world_t w;
+    cfmt_engine_t *e;
+
+    acting_begin();
+    w = acting_get();
+    w.advertised = advertised;
+    acting_set(&w);
+    e = acting_engine();
+    acting_until(e, "SELECT count(*) > 0 FROM prefix", "1");
+    return e;
 }
 
 /* ---- what comes in --------------------------------------------------------------------------- */

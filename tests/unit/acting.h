@@ -34,12 +34,16 @@ void acting_end(void);
 void acting_set(const acting_world_t *w);
 acting_world_t acting_get(void);
 void acting_hang(int yes);
+void acting_patches(const char *status, int effect); /* what becomes of PATCHes, from now on */
+void acting_lock(int locked);
 apr_table_t *acting_settings(void);
 
 /* An engine with its own pool; acting_drop: as if killed. */
 cfmt_engine_t *acting_engine(void);
 cfmt_engine_t *acting_engine_alone(void); /* without CfmtApiToken */
 void acting_drop(cfmt_engine_t *e);
+/* All of it; the prefix is known, its state `advertised` since two days. */
+cfmt_engine_t *acting_start(int advertised);
 /* A handle beside the engine's, after its first round. */
 cfmt_store_t *acting_store(void);
 
@@ -58,6 +62,7 @@ apr_int64_t acting_append(const char *kind, const char *origin, apr_time_t at, c
 /* An intent that is made beside the engine; its id. */
 apr_int64_t acting_intent(int want, const char *who, const char *cause);
 const char *acting_state(apr_int64_t intent); /* SQL for acting_until */
+#define ACTING_NEWEST(what) "SELECT " what " FROM intent ORDER BY id DESC LIMIT 1"
 void acting_alert(int end, const char *target);
 
 #endif

@@ -338,10 +338,14 @@ START_TEST(advertised_again_while_a_withdrawal_is_under_way)
     acting_until(e, acting_state(first), "sent");
     acting_command("{\"command\":\"advertise\",\"prefix\":\"" ACTING_PREFIX "\"}");
     acting_until(e, acting_state(first), "superseded");
+    acting_rounds(e, S(1));
+    ck_assert_str_eq(kit_text(acting_store(), ACTING_NEWEST("state")), "requested");
     acting_hang(0);
     acting_rounds(e, S(3));
     ck_assert_str_eq(kit_text(acting_store(), "SELECT state FROM intent ORDER BY id DESC LIMIT 1"),
                      "requested");
+    ck_assert_str_eq(kit_text(acting_store(), "SELECT answer || (answered_at > sent_at) FROM intent"
+                                              " ORDER BY id LIMIT 1"), "accepted1");
     now_is(0); /* it shows now */
     w = acting_get();
     w.effect = 1;
@@ -352,6 +356,50 @@ START_TEST(advertised_again_while_a_withdrawal_is_under_way)
     unit_skip(S(15 * 60));
     acting_until(e, "SELECT state FROM intent ORDER BY id DESC LIMIT 1", "propagating");
     ck_assert_int_eq(acting_get().patches, 2);
+    acting_end();
+}
+END_TEST
+
+static const struct {
+    const char *target; /* NULL: it may be about anything */
+} overtakes[] = { { NULL }, { "203.0.113.7" } };
+
+/* By us, for an attack: or nobody could take it back by himself. */
+START_TEST(what_overtakes_a_withdrawal_is_its_cause)
+{
+    cfmt_engine_t *e;
+    apr_int64_t id;
+
+    acting_begin();
+    apr_table_setn(acting_settings(), "Mode", "enforce");
+    e = acting_engine();
+    acting_rounds(e, 0);
+    acting_until(e, READ, "1");
+    now_is(1);
+    acting_rounds(e, S(1));
+    unit_skip(S(16 * 60));
+    id = acting_intent(0, "user ann", "operator");
+    acting_until(e, acting_state(id), "propagating");
+    acting_alert(0, overtakes[_i].target);
+    acting_until(e, acting_state(id), "superseded");
+    ck_assert_str_eq(kit_text(acting_store(), "SELECT (SELECT id FROM attack) = attack FROM intent"
+                                              " ORDER BY id DESC LIMIT 1"), "1");
+    acting_end();
+}
+END_TEST
+
+/* Of what a round finds to be too old: not in a minute, when it would be read anyway. */
+START_TEST(what_is_to_be_read_is_read_in_the_next_round)
+{
+    cfmt_engine_t *e = start(1);
+    cfmt_rest_t rest;
+
+    acting_rounds(e, S(2));
+    unit_skip(S(20));
+    acting_rounds(e, apr_time_from_msec(300));
+    acting_intent(0, "user ann", "operator");
+    ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    ck_assert_msg(rest.until <= rest.deaf, "in %d ms", (int)(rest.until - acting_now()) / 1000);
     acting_end();
 }
 END_TEST
@@ -468,6 +516,8 @@ Suite *suite_act(void)
     tcase_add_test(tc, observe_lets_nothing_of_the_policy_out);
     tcase_add_test(tc, a_look_that_is_over_lets_nothing_out);
     tcase_add_test(tc, advertised_again_while_a_withdrawal_is_under_way);
+    tcase_add_loop_test(tc, what_overtakes_a_withdrawal_is_its_cause, 0, KIT_COUNT(overtakes));
+    tcase_add_test(tc, what_is_to_be_read_is_read_in_the_next_round);
     tcase_add_loop_test(tc, killed_during_the_call, 0, 2);
     tcase_add_test(tc, two_leaders_call_once);
     tcase_add_test(tc, what_is_refused_is_not_asked_in_the_same_breath);

@@ -204,6 +204,8 @@ START_TEST(test_blocked)
     under_attack(&f);
     f.c.api_closed = 0;
     IS(&f.c, CFMT_ADVERTISE_BLOCKED, "api");
+    f.c.api_closed = -1;
+    IS(&f.c, CFMT_ADVERTISE_BLOCKED, "api");
     under_attack(&f);
     f.c.budget = -1;
     IS(&f.c, CFMT_ADVERTISE_BLOCKED, "budget");

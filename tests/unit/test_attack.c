@@ -233,10 +233,14 @@ START_TEST(test_sums)
     e.pps = 5.5;
     e.bps = 0;
     step(&a, e);
+    ck_assert(a.peak_rps < 0);
     e.pps = 4;
+    e.rps = 3;
+    step(&a, e);
+    e.rps = 2;
     step(&a, e);
     ck_assert(a.scope == CFMT_EFFECT_NETWORK && !a.target_missing && a.ours && a.peak_pps > 5.4
-              && a.peak_rps < 0);
+              && a.peak_rps > 2.9);
     ck_assert(a.peak_bps >= 0 && a.peak_bps <= 0);
     ck_assert_str_eq(a.account, "acc");
     ck_assert_int_eq(a.targets->nelts, 2);
@@ -253,6 +257,25 @@ START_TEST(test_sums)
     e.rule = NULL;
     step(&a, e);
     ck_assert(a.target_missing);
+}
+END_TEST
+
+/* Once it may be about anything it may be for good, and so for what is ours. */
+START_TEST(test_target_stays_missing)
+{
+    cfmt_attack_t a;
+    cfmt_event_t e = event(CFMT_STATE_START, 10);
+
+    e.rule = "r"; /* of a flow-based rule only it stands for the target */
+    cfmt_attack_init(&a, "a1", unit_pool);
+    step(&a, e);
+    ck_assert(a.target_missing && !a.rule_only && a.ours);
+    e = event(CFMT_STATE_START, 11);
+    e.target = "192.0.2.7";
+    e.target_cidr.family = 4;
+    e.ours = 0;
+    step(&a, e);
+    ck_assert(a.target_missing && a.ours);
 }
 END_TEST
 
@@ -281,6 +304,25 @@ START_TEST(test_targets_cut)
         ck_assert_str_eq(text(up.targets, i), apr_psprintf(unit_pool, "t%03d", i));
         ck_assert_str_eq(text(down.targets, i), text(up.targets, i));
     }
+}
+END_TEST
+
+START_TEST(test_targets_cut_by_a_join)
+{
+    cfmt_attack_t parts[2];
+    int i;
+
+    cfmt_attack_init(&parts[0], "a", unit_pool);
+    cfmt_attack_init(&parts[1], "b", unit_pool);
+    for (i = 0; i < CFMT_ATTACK_TARGETS_MAX + 1; i++) {
+        cfmt_event_t e = event(CFMT_STATE_START, 10);
+
+        e.target = apr_psprintf(unit_pool, "t%03d", i);
+        step(&parts[i % 2], e);
+    }
+    ck_assert(!parts[0].targets_cut && !parts[1].targets_cut);
+    cfmt_attack_join(&parts[0], &parts[1], unit_pool);
+    ck_assert(parts[0].targets_cut);
 }
 END_TEST
 
@@ -503,7 +545,9 @@ UNIT_SUITE_BEGIN(attack)
     UNIT_TEST(test_equal_ts)
     UNIT_TEST(test_first)
     UNIT_TEST(test_sums)
+    UNIT_TEST(test_target_stays_missing)
     UNIT_TEST(test_targets_cut)
+    UNIT_TEST(test_targets_cut_by_a_join)
     UNIT_TEST(test_late)
     UNIT_TEST(test_join)
     UNIT_TEST(test_traffic_key)

@@ -113,6 +113,7 @@ static const case_t cases[] = {
       .by = DOSD },
     /* A number that is none proves nothing, least of all calm. */
     { "not a number", WHOLE, .pps = { NAN }, .want = "attack pps", .by = OTHER },
+    { "bits not a number", WHOLE, .pps = { 1 }, .bps = { NAN }, .want = "attack bps", .by = DOSD },
     { "passed not a number", WHOLE, .passed = NAN, .passed_pps = 500, .want = "attack passed",
       .by = OTHER },
 };

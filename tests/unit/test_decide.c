@@ -347,6 +347,30 @@ START_TEST(a_command_is_known_at_once_and_once)
 }
 END_TEST
 
+/* By a clock that is off it would look as if somebody else had made the change before the call. */
+START_TEST(a_new_leader_doubts_nothing_before_it_has_heard_the_other_clock)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+    cfmt_rest_t rest;
+    int i;
+
+    acting_command("{\"command\":\"advertise\",\"prefix\":\"" ACTING_PREFIX "\"}");
+    acting_until(e, "SELECT count(*) FROM audit WHERE what = 'change.advertised'", "1");
+    acting_drop(e);
+    kit_sql(acting_store(), "UPDATE intent SET sent_at = sent_at + 100000000");
+    e = acting_engine();
+    for (i = 0; i < 3; i++) { /* nothing of what it asks is waited for */
+        unit_skip(S(1));
+        ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    }
+    ck_assert_str_eq(kit_text(acting_store(), "SELECT cause FROM standing"), "operator");
+    acting_rounds(e, apr_time_from_msec(500)); /* nor afterwards: the clock was set meanwhile */
+    ck_assert_str_eq(kit_text(acting_store(), "SELECT cause FROM standing"), "operator");
+    ck_assert_str_eq(audit(), "change.advertised user ann");
+    acting_end();
+}
+END_TEST
+
 /* To adopt is another word for it, not another change. */
 START_TEST(an_adopted_change_is_still_one)
 {
@@ -385,6 +409,7 @@ Suite *suite_decide(void)
     tcase_add_test(tc, the_dashboard_is_told_when_no_alert_can_explain_it_any_more);
     tcase_add_test(tc, each_of_two_quick_changes_is_recorded);
     tcase_add_test(tc, a_command_is_known_at_once_and_once);
+    tcase_add_test(tc, a_new_leader_doubts_nothing_before_it_has_heard_the_other_clock);
     tcase_add_test(tc, an_adopted_change_is_still_one);
     suite_add_tcase(s, tc);
     return s;

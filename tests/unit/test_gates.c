@@ -49,6 +49,8 @@ START_TEST(test_names)
     ck_assert_str_eq(cfmt_light_name((cfmt_light_e)9), "unknown");
     ck_assert_str_eq(cfmt_do_name(CFMT_DO_WOULD), "would-withdraw");
     ck_assert_str_eq(cfmt_do_name((cfmt_do_e)99), "stay");
+    ck_assert_str_eq(cfmt_advertise_name(CFMT_ADVERTISE_NOW), "advertise");
+    ck_assert_str_eq(cfmt_advertise_name((cfmt_advertise_e)99), "none");
     ck_assert_str_eq(cfmt_figure_name(CFMT_FIGURE_TIME), "time");
 }
 END_TEST

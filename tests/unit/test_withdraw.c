@@ -261,6 +261,28 @@ START_TEST(test_last_look)
 }
 END_TEST
 
+/* Time runs faster; programs and transfers do not: what they say counts from when they say it. */
+START_TEST(test_demonstration)
+{
+    fine_t f;
+
+    fine(&f);
+    f.c.check_limit = 600 * SEC;
+    f.c.check_asked_at = NOW - 300 * SEC;
+    f.c.check_answered_at = NOW - 60 * SEC + 1;
+    ck_assert_int_eq(action_of(&f.c), CFMT_DO_WITHDRAW);
+    f.c.check_answered_at--;
+    ck_assert_int_eq(action_of(&f.c), CFMT_DO_CHECK);
+    fine(&f);
+    f.c.look_limit = 600 * SEC;
+    f.c.look_at = NOW - 300 * SEC;
+    ck_assert_int_eq(action_of(&f.c), CFMT_DO_WITHDRAW);
+    f.c.look_above = 1; /* in vain: not asked again before an answer could have come */
+    ck_assert_str_eq(gate_of(&f.c, CFMT_GATE_LAST_LOOK).reason, "attack");
+    ck_assert_int_eq(gate_of(&f.c, CFMT_GATE_LAST_LOOK).next, f.c.look_at + 1200 * SEC);
+}
+END_TEST
+
 /* ---- the ladder ------------------------------------------------------------------------------ */
 
 static void nothing_asked(fine_t *f)
@@ -469,6 +491,7 @@ UNIT_SUITE_BEGIN(withdraw)
     UNIT_TEST(test_origin)
     UNIT_TEST(test_origin_last)
     UNIT_TEST(test_last_look)
+    UNIT_TEST(test_demonstration)
     UNIT_TEST(test_ladder)
     UNIT_TEST(test_ladder_observed)
     UNIT_TEST(test_propose)

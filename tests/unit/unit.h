@@ -15,13 +15,13 @@
     X(http) X(http_broken) X(http_refused) X(resolve) X(budget) X(breaker) X(api) X(api_answer) \
     X(answers) X(prefixes) X(token) X(ranges) X(tunnels) X(rules) X(history) X(analytics) \
     X(attack) X(traffic) X(traffic_settles) X(calm) X(calm_spans) X(entity) X(schedule) \
-    X(store) X(lock) X(commit) X(journal) X(setting) X(job) X(gauge) \
+    X(store) X(lock) X(transaction) X(commit) X(journal) X(setting) X(job) X(gauge) \
     X(projection) X(order) X(retention) X(query) X(world) X(sensed) \
     X(project_world) X(project_map) X(evidence) X(project_evidence) X(row_event) \
     X(project_attacks) X(attacks) X(detail) X(spoofed) X(traffic_event) \
     X(withdraw) X(withdraw_calm) X(withdraw_any) X(gates) X(cause) X(advertise) \
     X(intent) X(intent_life) X(hold) X(proposal) X(decision) X(decision_json) X(audit) \
-    X(options) X(decide) X(act) X(command) X(program) \
+    X(options) X(decide) X(replay) X(policy_file) X(act) X(act_between) X(act_again) X(command) X(program) \
     X(leader) X(engine) X(sense) X(blind) X(runner) X(health) X(health_api) X(health_world)
 
 #define X(name) Suite *suite_##name(void);

@@ -49,10 +49,19 @@ enum {
     OPT_OVERRIDE = 16384,
     OPT_FOR = 32768,
     OPT_ANCHOR = 65536,
+    OPT_FROM = 131072,
+    OPT_TO = 262144,
+    OPT_POLICY = 524288,
     OPT_GLOBAL = OPT_DB | OPT_JSON | OPT_HELP | OPT_VERSION,
     OPT_LIST = OPT_SINCE | OPT_LIMIT | OPT_FOLLOW,
     OPT_ACT = OPT_REASON | OPT_YES | OPT_DRY_RUN | OPT_WAIT
 };
+
+/* A time as it was typed: itself, or so long ago. Both 0 = not given. */
+typedef struct ctl_when_t {
+    apr_time_t at;
+    apr_interval_time_t ago;
+} ctl_when_t;
 
 typedef struct ctl_t {
     apr_pool_t *pool;
@@ -68,6 +77,8 @@ typedef struct ctl_t {
     apr_interval_time_t wait; /* --wait: at most so long, in real time */
     apr_interval_time_t span; /* --for */
     const char *anchor;       /* --anchor: "ID:HASH", as it was typed */
+    ctl_when_t from, to;
+    const char *policy;       /* --policy: a path */
     const char *const *operands;
     int operand_count;
 } ctl_t;
@@ -217,6 +228,8 @@ const char *ctl_flag(int v);
 void ctl_follow_begin(void);
 /* Waits half a second at most. 0: the user or the reader of stdout has gone. */
 int ctl_follow_wait(void);
+/* Without a wait: somebody wants us to end. */
+int ctl_follow_ended(void);
 
 /* ---- world.c: what the lists of the world outside share -------------------------------------- */
 
@@ -300,6 +313,7 @@ int ctl_approve(ctl_t *ctl);
 int ctl_deny(ctl_t *ctl);
 int ctl_audit(ctl_t *ctl);
 int ctl_audit_verify(ctl_t *ctl);
+int ctl_replay(ctl_t *ctl);
 
 /* The attack as `attacks` shows it (cmd_list.c); now ends the duration of an open one. */
 const char *ctl_attack_json(const cfmt_attack_row_t *a, apr_time_t now, apr_pool_t *p);

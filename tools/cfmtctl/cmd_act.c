@@ -138,7 +138,7 @@ static int all_prefixes(const ctl_world_t *w, const apr_array_header_t *rows,
     *pcidrs = apr_array_make(w->p, rows->nelts + 1, sizeof(cfmt_cidr_t));
     for (i = 0; i < rows->nelts; i++) {
         const cfmt_prefix_row_t *r = &APR_ARRAY_IDX(rows, i, cfmt_prefix_row_t);
-        if (!r->gone && cfmt_advertisable(&r->b) == 1) {
+        if (!r->gone && cfmt_advertisable(&r->b)) {
             APR_ARRAY_PUSH(*pcidrs, cfmt_cidr_t) = r->b.cidr;
         }
     }

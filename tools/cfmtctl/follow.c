@@ -42,6 +42,14 @@ void ctl_follow_begin(void)
     sigprocmask(SIG_BLOCK, &set, &before);
 }
 
+int ctl_follow_ended(void)
+{
+    sigset_t waiting;
+
+    sigpending(&waiting);
+    return ended || sigismember(&waiting, SIGINT) == 1 || sigismember(&waiting, SIGTERM) == 1;
+}
+
 int ctl_follow_wait(void)
 {
     static const struct timespec nap = { .tv_sec = 0, .tv_nsec = NAP_MS * 1000000L };

@@ -139,6 +139,12 @@ const ctl_command_t ctl_commands[] = {
     { .name = "ranges", .operands = "", .run = ctl_ranges,
       .summary = "Cloudflare's addresses, as CfmtSenders cloudflare means them",
       .text = "A range that is no longer listed is accepted for seven more days." },
+    { .name = "replay", .operands = "", .options = OPT_FROM | OPT_TO | OPT_POLICY,
+      .run = ctl_replay,
+      .summary = "the journal through the policy again, or through another one",
+      .text = "Without --policy every decision is made again and must come out the same, byte by\n"
+              "byte; exit status 1 when one does not. With --policy the differences: withdrawals\n"
+              "earlier or later, minutes advertised and exposed, messages. Changes nothing." },
     { .name = "db check", .operands = "", .options = OPT_FULL, .run = ctl_db_check,
       .summary = "is the database sound, reachable and led?",
       .text = "One line each: ok, warn or fail. Exit status 1 when one failed." },
@@ -175,26 +181,53 @@ const ctl_option_t ctl_options[] = {
     { .bit = OPT_FOR, .name = "for", .operand = "D", .text = "so long: 30min, 2h, 1d" },
     { .bit = OPT_ANCHOR, .name = "anchor", .operand = "ID:HASH",
       .text = "a head of the chain, noted elsewhere" },
+    { .bit = OPT_FROM, .name = "from", .operand = "TIME",
+      .text = "decisions from then on: 30d, or 2026-11-22T20:00:00Z" },
+    { .bit = OPT_TO, .name = "to", .operand = "TIME", .text = "decisions before then" },
+    { .bit = OPT_POLICY, .name = "policy", .operand = "FILE",
+      .text = "another policy: lines of CfmtPrefix, CfmtCalm, CfmtThreshold, ..." },
     { .name = NULL }
 };
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
+/* false: it is none. */
+static int read_when(ctl_when_t *when, const char *value)
+{
+    when->at = 0;
+    if (cfmt_duration_parse(&when->ago, value) == APR_SUCCESS) {
+        when->ago += when->ago == 0; /* "0s" is a time, too */
+        return 1;
+    }
+    when->ago = 0;
+    return cfmt_time_parse(&when->at, value) == APR_SUCCESS;
+}
+
 static int take_since(ctl_t *ctl, const char *value)
 {
-    ctl->since = 0;
-    if (cfmt_duration_parse(&ctl->ago, value) == APR_SUCCESS) {
-        ctl->ago += ctl->ago == 0; /* "0s" is a time, too */
-        return CTL_DONE;
-    }
-    ctl->ago = 0;
-    if (cfmt_time_parse(&ctl->since, value) == APR_SUCCESS) {
+    ctl_when_t when;
+
+    if (read_when(&when, value)) {
+        ctl->since = when.at;
+        ctl->ago = when.ago;
         return CTL_DONE;
     }
     ctl_complain(CFMT_ID(0701),
                  "--since: '%s' is neither a duration (30min, 2h, 1d) nor a time with its zone"
                  " (2026-11-22T20:00:00Z)",
                  ctl_text(ctl->pool, value));
+    return CTL_USAGE;
+}
+
+static int take_when(ctl_t *ctl, ctl_when_t *when, const char *name, const char *value)
+{
+    if (read_when(when, value)) {
+        return CTL_DONE;
+    }
+    ctl_complain(CFMT_ID(1021),
+                 "--%s: '%s' is neither a duration (30d) nor a time with its zone"
+                 " (2026-11-22T20:00:00Z)",
+                 name, ctl_text(ctl->pool, value));
     return CTL_USAGE;
 }
 
@@ -269,6 +302,13 @@ static int take_option(ctl_t *ctl, unsigned bit, const char *value)
         return take_wait(ctl, value);
     case OPT_FOR:
         return take_for(ctl, value);
+    case OPT_FROM:
+        return take_when(ctl, &ctl->from, "from", value);
+    case OPT_TO:
+        return take_when(ctl, &ctl->to, "to", value);
+    case OPT_POLICY:
+        ctl->policy = value;
+        break;
     case OPT_ANCHOR:
         ctl->anchor = value;
         break;

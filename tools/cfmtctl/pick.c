@@ -78,7 +78,7 @@ static apr_array_header_t *candidates(const ctl_world_t *w, const apr_array_head
         if (r->b.cidr.family && !r->gone) {
             APR_ARRAY_PUSH(all, candidate_t) = (candidate_t){
                 .cidr = r->b.cidr, .name = line ? line->name : NULL,
-                .advertisable = cfmt_advertisable(&r->b) == 1
+                .advertisable = cfmt_advertisable(&r->b)
             };
         }
     }

@@ -1,0 +1,336 @@
+/*
+ * Simulated years: the engine as it is, over a real store, against a model of Cloudflare, of the
+ * attacks and of everybody who interferes. One process, one thread, virtual time; what happens is a
+ * function of the seed and of the events that are left of its plan.
+ */
+#ifndef CFMT_MODEL_H
+#define CFMT_MODEL_H
+
+#include <setjmp.h>
+
+#include "cfmt_engine.h"
+
+#define EPOCH apr_time_from_sec(1700000040) /* a whole minute */
+#define SEC(n) apr_time_from_sec(n)
+#define MIN SEC(60)
+#define HOUR SEC(3600)
+#define DAY SEC(86400)
+#define ACCOUNT "9035f53656c247e895c5a6939ae8a0e0"
+
+/* ---- random.c -------------------------------------------------------------------------------- */
+
+typedef struct rnd_t {
+    apr_uint64_t state;
+} rnd_t;
+apr_uint64_t rnd_next(rnd_t *r);
+apr_int64_t rnd_below(rnd_t *r, apr_int64_t n);
+int rnd_chance(rnd_t *r, int percent);
+apr_int64_t rnd_span(rnd_t *r, apr_int64_t least, apr_int64_t most); /* both included */
+/* A number that depends on nothing but these two. */
+apr_uint64_t rnd_mix(apr_uint64_t a, apr_uint64_t b);
+
+/* ---- plan.c: what will happen, before anything does ------------------------------------------ */
+
+typedef enum {
+    EV_ATTACK,
+    EV_FAULT,     /* calls fail */
+    EV_PATCH,     /* changes fail, in one way or another */
+    EV_ANALYTICS, /* late, empty, or wrong without saying so */
+    EV_STATE,     /* Cloudflare locks a prefix, takes it off demand, forgets it */
+    EV_EXTERNAL,  /* somebody else advertises or withdraws it */
+    EV_CRASH,
+    EV_STOP,      /* and start, after a while */
+    EV_JUMP,      /* of our clock */
+    EV_COMMAND,
+    EV_TWO,       /* a second leader */
+    EV_CONFIG,
+    EV_ORIGIN,    /* CfmtWithdrawCheck says no, or nothing */
+    EV_KINDS
+} ev_kind_e;
+
+/* Attacks: what the rest of `how` is made of. */
+enum {
+    ATTACK_L4, ATTACK_DOSD, ATTACK_RULE, ATTACK_TWICE, /* the alert, two bits */
+    ATTACK_AUTO = 4,       /* Cloudflare advertises by itself */
+    ATTACK_NO_END = 8,
+    ATTACK_SILENT = 16,    /* no alert at all */
+    ATTACK_NO_TARGET = 32,
+    ATTACK_WAVES = 64,
+    ATTACK_WIDE = 128,     /* its target is the whole prefix */
+    ATTACK_FOREIGN = 256,  /* of another account */
+    ATTACK_LOW = 512,      /* between half of the threshold and all of it */
+    ATTACK_FALSE_END = 1024, /* an END comes while it goes on */
+    ATTACK_BITS = 2048     /* few packets, many bits */
+};
+
+typedef struct ev_t {
+    int id;
+    ev_kind_e kind;
+    apr_time_t at;
+    apr_interval_time_t len;
+    int prefix, how, chance;
+    apr_uint64_t salt;
+    unsigned count; /* how often it was asked, in this run */
+} ev_t;
+
+typedef struct plan_t {
+    ev_t *ev; /* by time; ids are places in the whole plan */
+    int n;
+    int profile; /* 0 kind .. 3 hostile */
+    apr_time_t from, to;
+} plan_t;
+
+/* episodes: attacks; years > 0: that long, attacks are rarer. */
+void plan_make(plan_t *plan, apr_uint64_t seed, int episodes, int years, apr_pool_t *p);
+const char *plan_show(const ev_t *ev, apr_pool_t *p);
+
+/* ---- agenda.c: what happens when ------------------------------------------------------------- */
+
+typedef void act_fn(void *arg);
+void agenda_reset(void);
+void agenda_add(apr_time_t at, act_fn *fn, void *arg);
+apr_time_t agenda_next(void); /* APR_INT64_MAX: nothing */
+/* Does what is due. */
+void agenda_run(apr_time_t now);
+
+/* ---- world.c: prefixes and attacks as they are ----------------------------------------------- */
+
+typedef enum { BY_NOBODY, BY_US, BY_CLOUDFLARE, BY_OTHERS } by_e;
+
+#define SWITCHES 64
+typedef struct switch_t {
+    apr_time_t at;
+    int on;
+} switch_t;
+
+/* How a prefix was changed, as far as it matters who did. */
+typedef struct change_t {
+    apr_time_t at;  /* advertised_modified_at */
+    int on;
+    by_e by;
+    apr_int64_t intent; /* ours */
+    char cause[12], who[24];
+    int told;       /* the alert that says so has been answered */
+} change_t;
+
+typedef struct prefix_t {
+    const char *text, *id;
+    int parent;
+    cfmt_cidr_t cidr;
+    int enabled, bgp, approved; /* 0: several may say so at once, so these count */
+    int locked, missing;
+    change_t now;
+    switch_t routed[SWITCHES];  /* where its traffic goes, newest last */
+    int switches;
+    const char *options;        /* of CfmtPrefix */
+    double pps;                 /* threshold */
+    int idle_calm;
+    apr_time_t obstructed;      /* something was in the way until then */
+} prefix_t;
+
+#define PREFIXES 9
+#define PARENTS 3
+
+typedef struct report_t {
+    apr_time_t ts, at; /* of the alert; when it was answered, by our clock */
+    int end;
+    apr_int64_t row;
+} report_t;
+
+typedef struct attack_t {
+    ev_t *ev;
+    int number;
+    cfmt_cidr_t target;
+    const char *target_text;
+    apr_time_t from, to;
+    double pps, bps;        /* dropped */
+    report_t *reports;      /* answered ones */
+    int reported, reports_max;
+    apr_time_t closed_at;   /* by the operator */
+    apr_time_t end_shown;   /* the history has an END of then */
+    apr_time_t last_start, last_end; /* sent, whatever became of it */
+} attack_t;
+
+typedef struct world_t {
+    prefix_t prefix[PREFIXES];
+    apr_array_header_t *attacks; /* attack_t * by beginning; all */
+    int first;                   /* those before have been over for days */
+    int legit;                   /* the account has traffic of its own */
+    int page;                    /* rows that analytics give at most */
+    apr_array_header_t *active;  /* ev_t *: of whatever lasts */
+    apr_time_t upstream_bad;     /* something upstream failed until then */
+} world_t;
+
+extern const char *const parent_ids[PARENTS];
+void world_begin(apr_uint64_t seed, int profile);
+void world_change(prefix_t *p, int on, by_e by, const change_t *how);
+int world_routed(const prefix_t *p, apr_time_t at);
+/* Begins an event of the plan, and sees to its end. */
+void world_event(ev_t *ev);
+/* The one of this kind that strikes now; NULL = none. Asked once a call: it may be by chance. */
+ev_t *world_strikes(ev_kind_e kind, int prefix, int mask);
+double attack_pps(const attack_t *a, apr_time_t minute);
+/* On the prefix or inside it, or around it. */
+int attack_is_on(const attack_t *a, const prefix_t *p);
+attack_t *world_attack(int number);
+
+/* ---- alerts.c: what Cloudflare sends about attacks ------------------------------------------- */
+
+void alerts_of(attack_t *a);
+/* "Advertised", for an attack's sake. */
+void alerts_advertised(prefix_t *p, apr_time_t at);
+/* Array "result" of the notification history. */
+const char *alerts_history(apr_time_t since, apr_pool_t *p);
+void alerts_begin(void);
+
+/* ---- traffic.c: what analytics say ----------------------------------------------------------- */
+
+/* What one answer tells of prefixes, for the oracle. */
+typedef struct told_t {
+    apr_time_t from, to, complete, asked_at;
+    int cut, idle, n;
+    apr_uint32_t asked;   /* bit for each prefix */
+    double *packets;      /* [prefix][minute] */
+    double *bits;
+} told_t;
+const char *traffic_answer(const char *body, told_t **ptold, apr_pool_t *p);
+
+/* ---- cloudflare.c: the API ------------------------------------------------------------------- */
+
+typedef struct answer_t {
+    int code;              /* 0: no answer */
+    const char *body;
+    apr_interval_time_t retry_after;
+    apr_interval_time_t after;
+    int state;             /* it shows the state of the prefixes of `parent` */
+    int parent;
+    change_t shown[PREFIXES];
+    apr_uint32_t locked;   /* as shown: bit for each prefix */
+    apr_uint32_t off;      /* not on demand, not approved, by BGP */
+    told_t *told;
+} answer_t;
+void cloudflare_answer(answer_t *a, const cfmt_http_request_t *rq, apr_pool_t *p);
+
+/* ---- node.c: processes that lead ------------------------------------------------------------- */
+
+typedef struct node_t {
+    int index, pid;
+    cfmt_engine_t *e;        /* NULL: there is none */
+    apr_pool_t *pool, *tick;
+    apr_time_t born;
+    apr_time_t until, deaf;  /* of its clock */
+    int wanted;              /* a round is due at once */
+    int crash_in;            /* at the n-th point from here on; 0 = not */
+    apr_interval_time_t crash_for;
+    jmp_buf jmp;
+    apr_time_t blocked[CFMT_UPSTREAMS]; /* a 429 said so */
+    apr_time_t asked[PREFIXES];   /* the origin check; 0 = not */
+    const ev_t *wrong[PREFIXES];  /* what is wrong with it; NULL = nothing */
+} node_t;
+#define NODES 2
+
+void node_start(node_t *n);
+void node_stop(node_t *n, int kindly);
+void node_wake(node_t *n);
+apr_time_t node_due(const node_t *n);
+void node_round(node_t *n);
+void node_crash_point(void);
+/* Calls of it that have been answered. */
+void node_poll(node_t *n);
+
+/* ---- orders.c: what operators say ------------------------------------------------------------ */
+
+void orders_begin(void);
+void orders_give(ev_t *ev);
+/* Takes note of answers. */
+void orders_look(void);
+/* What operators do of themselves, now and then. */
+void orders_routine(void);
+/* As answered. NULL = no. */
+const char *orders_forbid(const prefix_t *p, apr_time_t now);
+int orders_adopted(const prefix_t *p, apr_time_t changed);
+int orders_gave(const char *who, int want, const prefix_t *p);
+
+/* ---- eye.c: the store, as seen from outside -------------------------------------------------- */
+
+void eye_begin(void);
+void eye_open(void);
+void eye_close(void);
+apr_int64_t eye_int(const char *sql);
+const char *eye_text(const char *sql, apr_pool_t *p);
+/* A journal row, as webhook and cfmtctl write it. dedupe: of a delivery that says its time. */
+apr_int64_t eye_append(const char *kind, const char *origin, const char *body, apr_time_t ts);
+const char *eye_dump(cfmt_store_t *s, apr_pool_t *p);
+cfmt_store_t *eye_store(void);
+
+/* ---- oracle.c, oracle_live.c, oracle_store.c ------------------------------------------------- */
+
+void oracle_begin(void);
+void oracle_told(const told_t *t, const node_t *n);
+void oracle_lost(const node_t *n);
+/* A PATCH that is about to go out. */
+void oracle_patch(const node_t *n, prefix_t *p, int want, change_t *how);
+void oracle_call(node_t *n, cfmt_upstream_e u, int change);
+/* Now and then. */
+void oracle_live(void);
+void oracle_store(int end);
+void oracle_store_begin(void);
+/* So long it must be calm, by the withdrawals and attacks that are known; all: by all there are. */
+apr_interval_time_t oracle_calm(const prefix_t *p, int all);
+void oracle_withdrawn(const prefix_t *p, const change_t *how);
+
+/* ---- main.c ---------------------------------------------------------------------------------- */
+
+typedef struct conf_t {
+    int enforce;
+    apr_interval_time_t calm, calm_max, min_advertised, min_withdrawn, lag, poll, timeout;
+    int check;             /* there is a CfmtWithdrawCheck */
+} conf_t;
+
+typedef struct model_t {
+    apr_uint64_t seed;
+    int episodes, years, verbose;
+    plan_t plan;
+    int next;              /* of the plan */
+    apr_pool_t *pool;      /* of this run */
+    const char *db;
+    apr_time_t now;        /* the truth */
+    apr_interval_time_t off; /* ours is ahead by so much */
+    apr_time_t jumped_at;
+    apr_table_t *settings;
+    conf_t conf;
+    apr_time_t conf_at;    /* since when it is in force */
+    world_t w;
+    node_t node[NODES];
+    /* What the API has shown to whoever leads. */
+    change_t shown[PREFIXES];
+    apr_time_t shown_at[PREFIXES]; /* asked then; 0 = not yet */
+    apr_uint32_t locked, unfit;    /* bit for each prefix */
+    apr_time_t traffic_at;         /* asked, and all of it answered */
+    apr_time_t killed_at;          /* somebody was, and what he was shown may be lost */
+    node_t *cur;           /* whose code runs */
+    int depth, pids;
+    apr_time_t origin_ok[PREFIXES]; /* the origin check said yes, asked then */
+    int down;              /* the server is stopped: nothing is received */
+    apr_time_t leaderless; /* nobody led until then */
+    apr_int64_t rounds, attacks;
+    char failure[1200];    /* the first violation */
+    apr_time_t failed_at;
+} model_t;
+extern model_t m;
+
+apr_time_t model_clock(void);  /* ours */
+/* A violation: the run ends. number: of the invariant. */
+void model_fail(int number, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What happened, for people. */
+void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void trace_begin(void);
+void trace_show(void);
+void settings_make(void);
+void settings_publish(void);
+/* Runs what is left of the plan; 1: it was violated. */
+int model_run(void);
+/* shrink.c: finds a smaller plan that fails in the same way, shows it and how to replay it. */
+void shrink(void);
+
+#endif

@@ -1,0 +1,467 @@
+/*
+ * What must never happen, judged by what was said to the engine and what it was shown, at the
+ * moment when it asks for a change: the rules of docs/policy.md once more, in other words and
+ * without a line of the policy's.
+ *
+ * The invariants and who judges them: (1) nothing is withdrawn by itself under an attack that was
+ * told of, or on evidence that is not calm; (2) the 15 minutes; (3) holds, windows, causes, gates;
+ * (6) each change has an intent and one who wanted it; (10) budgets: here. (4) what can be
+ * withdrawn is: oracle_live.c. (5) each delivery counts, (6) each change is recorded once,
+ * (8) rebuilds, (9) audit, (11) growth: oracle_store.c. (7) is of messages, which nobody sends yet:
+ * its judge belongs into a file of its own, called by oracle_store().
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "model.h"
+
+#define RING 8192                /* minutes that are remembered */
+#define CALM 1                   /* an answer said so, whether anybody kept it or not */
+#define ATTACK 2                 /* an answer said so, and was kept */
+#define KEPT_AFTER SEC(10)       /* an answer to somebody who lived on is in the journal by then */
+#define WITHDRAWALS 32
+
+typedef struct minute_t {
+    apr_time_t at;
+    unsigned char what;
+} minute_t;
+
+/* An attack minute that somebody was told of. */
+typedef struct fresh_t {
+    apr_time_t minute, told_at;
+    int prefix, pid;
+} fresh_t;
+
+static minute_t ring[PREFIXES][RING];
+static apr_array_header_t *fresh;
+static apr_time_t newest_calm[PREFIXES];
+static apr_time_t withdrawals[PREFIXES][WITHDRAWALS];
+static int withdrawn[PREFIXES];
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+static apr_time_t calls[CFMT_UPSTREAMS][2048];
+static int called[CFMT_UPSTREAMS];
+static apr_time_t born[64];
+static int births;
+
+static int births_since(apr_time_t t)
+{
+    int i, n = 0;
+
+    for (i = 0; i < 64; i++) {
+        n += born[i] >= t;
+    }
+    return n;
+}
+
+/* A process that starts knows nothing of what was asked before it. */
+static void check_quota(cfmt_upstream_e u)
+{
+    int quota = u == CFMT_UPSTREAM_REST ? 1200 : 300, i, n = 0;
+
+    calls[u][called[u]++ % 2048] = m.now;
+    for (i = 0; i < 2048; i++) {
+        n += calls[u][i] > m.now - 5 * MIN;
+    }
+    if (n > quota * (1 + births_since(m.now - 5 * MIN))) {
+        model_fail(10, "%d calls of %s in five minutes", n, cfmt_upstream_name(u));
+    }
+}
+
+void oracle_call(node_t *n, cfmt_upstream_e u, int change)
+{
+    (void)change;
+    if (born[(births + 63) % 64] != n->born) {
+        born[births++ % 64] = n->born;
+    }
+    if (called[u] % 16 == 0) {
+        check_quota(u);
+    }
+    else {
+        calls[u][called[u]++ % 2048] = m.now;
+    }
+    if (n->blocked[u] > m.now + SEC(1) && !m.off && m.now - m.jumped_at > 10 * MIN) {
+        model_fail(10, "a call of %s within the time that a 429 told", cfmt_upstream_name(u));
+    }
+}
+
+/* ---- what was told --------------------------------------------------------------------------- */
+
+void oracle_begin(void)
+{
+    memset(ring, 0, sizeof(ring));
+    memset(newest_calm, 0, sizeof(newest_calm));
+    memset(withdrawn, 0, sizeof(withdrawn));
+    memset(calls, 0, sizeof(calls));
+    memset(born, 0, sizeof(born));
+    births = called[0] = called[1] = 0;
+    fresh = apr_array_make(m.pool, 64, sizeof(fresh_t));
+}
+
+static minute_t *minute_of(int prefix, apr_time_t at)
+{
+    minute_t *x = &ring[prefix][at / MIN % RING];
+
+    if (x->at != at) {
+        *x = (minute_t){ .at = at };
+    }
+    return x;
+}
+
+static void keep_old(void)
+{
+    int i, n = 0;
+
+    for (i = 0; i < fresh->nelts; i++) {
+        const fresh_t *f = &APR_ARRAY_IDX(fresh, i, fresh_t);
+
+        if (m.now - f->told_at >= KEPT_AFTER) {
+            minute_of(f->prefix, f->minute)->what |= ATTACK;
+        }
+        else {
+            APR_ARRAY_IDX(fresh, n++, fresh_t) = *f;
+        }
+    }
+    fresh->nelts = n;
+}
+
+/* It died with what it had not written yet. */
+void oracle_lost(const node_t *node)
+{
+    int i, n = 0;
+
+    keep_old();
+    for (i = 0; i < fresh->nelts; i++) {
+        if (APR_ARRAY_IDX(fresh, i, fresh_t).pid != node->pid) {
+            APR_ARRAY_IDX(fresh, n++, fresh_t) = APR_ARRAY_IDX(fresh, i, fresh_t);
+        }
+    }
+    fresh->nelts = n;
+}
+
+static void take_minute(const told_t *t, const node_t *n, int prefix, int i)
+{
+    const prefix_t *p = &m.w.prefix[prefix];
+    double pps = t->packets[prefix * t->n + i] / 60, bps = t->bits[prefix * t->n + i] / 60;
+    apr_time_t at = t->from + i * MIN;
+
+    if (pps >= p->pps || bps >= 20e6) {
+        APR_ARRAY_PUSH(fresh, fresh_t) = (fresh_t){ .minute = at, .told_at = m.now,
+                                                    .prefix = prefix, .pid = n->pid };
+    }
+    else if (at + MIN <= t->complete && !t->cut && (!t->idle || p->idle_calm)
+             && pps < p->pps / 2 && bps < 10e6) {
+        minute_of(prefix, at)->what |= CALM;
+        newest_calm[prefix] = at > newest_calm[prefix] ? at : newest_calm[prefix];
+    }
+}
+
+void oracle_told(const told_t *t, const node_t *n)
+{
+    int i, prefix;
+
+    keep_old();
+    for (prefix = 0; prefix < PREFIXES; prefix++) {
+        for (i = 0; t->asked & 1u << prefix && i < t->n; i++) {
+            take_minute(t, n, prefix, i);
+        }
+    }
+}
+
+/* ---- how long it must be calm ---------------------------------------------------------------- */
+
+void oracle_withdrawn(const prefix_t *p, const change_t *how)
+{
+    int i = (int)(p - m.w.prefix);
+
+    if (!strcmp(how->who, "policy")) {
+        withdrawals[i][withdrawn[i]++ % WITHDRAWALS] = m.now;
+    }
+}
+
+/* The attack came back within the hour: as it is, or as far as anybody was told. */
+static int came_back(const attack_t *a, apr_time_t w, int all)
+{
+    apr_time_t first = APR_INT64_MAX;
+    int i;
+
+    if (all) {
+        return a->from < w + 75 * MIN && (a->to > a->last_end ? a->to : a->last_end) > w - 10 * MIN;
+    }
+    for (i = 0; i < a->reported; i++) {
+        first = a->reports[i].ts < first ? a->reports[i].ts : first;
+    }
+    return first > w + MIN && first <= w + 59 * MIN && a->reports[0].at < model_clock() - MIN
+           && !(a->ev->how & (ATTACK_NO_TARGET | ATTACK_FOREIGN)) && !a->reports[0].end;
+}
+
+apr_interval_time_t oracle_calm(const prefix_t *p, int all)
+{
+    int index = (int)(p - m.w.prefix), i, k, back;
+    apr_interval_time_t calm = m.conf.calm;
+
+    for (i = 0; i < WITHDRAWALS && i < withdrawn[index]; i++) {
+        apr_time_t w = withdrawals[index][i];
+
+        if (m.now - w > (all ? 26 : 23) * HOUR) {
+            continue;
+        }
+        for (back = 0, k = m.w.first; !back && k < m.w.attacks->nelts; k++) {
+            const attack_t *a = APR_ARRAY_IDX(m.w.attacks, k, attack_t *);
+
+            back = attack_is_on(a, p) && came_back(a, w, all);
+        }
+        calm = !back ? calm : 2 * calm < m.conf.calm_max ? 2 * calm : m.conf.calm_max;
+    }
+    return calm;
+}
+
+/* ---- a withdrawal that nobody asked for ------------------------------------------------------ */
+
+/* Since when it had been calm at the end of the newest calm minute that was told; 0 = it is not. */
+static apr_time_t calm_since(int prefix, apr_time_t floor, apr_time_t *pend)
+{
+    apr_time_t at = newest_calm[prefix], later;
+
+    *pend = at + MIN;
+    for (later = at + MIN; later < at + 60 * MIN; later += MIN) {
+        if (minute_of(prefix, later)->what & ATTACK) {
+            return 0;
+        }
+    }
+    for (; at >= floor && at > *pend - RING / 2 * MIN; at -= MIN) {
+        if (minute_of(prefix, at)->what != CALM) {
+            break;
+        }
+    }
+    return at + MIN;
+}
+
+static void check_calm(const prefix_t *p)
+{
+    int index = (int)(p - m.w.prefix);
+    apr_time_t floor = m.shown[index].at / MIN * MIN, end;
+    apr_time_t since = calm_since(index, floor, &end);
+    apr_interval_time_t wanted = (oracle_calm(p, m.off != 0) + MIN - 1) / MIN * MIN;
+
+    wanted = m.off || m.now - m.jumped_at < DAY ? m.conf.calm : wanted;
+    if (!since || end - since < wanted) {
+        model_fail(1, "%s is withdrawn after %d calm minutes, %d are wanted", p->text,
+                   since ? (int)((end - since) / MIN) : 0, (int)(wanted / MIN));
+    }
+    else if (model_clock() - end > 2 * m.conf.lag + 4 * MIN + MIN) {
+        model_fail(1, "%s is withdrawn on minutes that are older than %s", p->text,
+                   cfmt_duration_format(m.pool, model_clock() - end));
+    }
+}
+
+/* Open by what was answered; *pstart: the last START. */
+static int is_open(const attack_t *a, apr_time_t *pstart)
+{
+    apr_time_t start = 0, end = a->end_shown;
+    int i;
+
+    for (i = 0; i < a->reported; i++) {
+        const report_t *r = &a->reports[i];
+
+        if (r->end) {
+            end = r->ts > end ? r->ts : end;
+        }
+        else {
+            start = r->ts > start ? r->ts : start;
+        }
+    }
+    *pstart = start;
+    return start > end && !(a->ev->how & ATTACK_FOREIGN) && !a->closed_at;
+}
+
+/* A rule names a prefix: an attack on it is none on what lies inside it. */
+static int is_on(const attack_t *a, const prefix_t *p)
+{
+    return (a->ev->how & 3) == ATTACK_RULE
+               ? cfmt_cidr_contains(&p->cidr, &m.w.prefix[a->ev->prefix].cidr)
+               : attack_is_on(a, p);
+}
+
+static void check_attack(const prefix_t *p, const attack_t *a)
+{
+    int index = (int)(p - m.w.prefix);
+    apr_time_t start, end, floor = m.shown[index].at / MIN * MIN;
+    apr_time_t since = calm_since(index, floor, &end);
+
+    if (!is_open(a, &start)) {
+        return;
+    }
+    if (a->ev->how & ATTACK_NO_TARGET && (a->ev->how & 3) != ATTACK_RULE) {
+        if (model_clock() - start < m.conf.timeout) {
+            model_fail(3, "%s is withdrawn while attack %d, without a target, is open", p->text,
+                       a->number);
+        }
+        return;
+    }
+    start -= start % MIN;
+    since = since > start ? since : start;
+    if (is_on(a, p) && end - since < m.conf.calm) {
+        model_fail(1, "%s is withdrawn while attack %d is open", p->text, a->number);
+    }
+}
+
+/* By us for an attack, by Cloudflare for one, beside one, or handed over. */
+static void check_cause(const prefix_t *p)
+{
+    const change_t *c = &m.shown[p - m.w.prefix];
+    int i, beside = 0;
+
+    if ((c->by == BY_US && (!strcmp(c->who, "policy") || !strcmp(c->cause, "proposal")))
+        || c->by == BY_CLOUDFLARE || orders_adopted(p, c->at)) {
+        return;
+    }
+    for (i = m.w.first; c->by == BY_OTHERS && i < m.w.attacks->nelts; i++) {
+        const attack_t *a = APR_ARRAY_IDX(m.w.attacks, i, attack_t *);
+        apr_time_t to = a->last_end > a->to + 40 * MIN ? a->last_end : a->to + 40 * MIN;
+
+        /* its end, where none came, is when it had been calm */
+        beside |= attack_is_on(a, p) && a->from <= c->at + 6 * MIN && to > c->at - 16 * MIN;
+    }
+    if (!beside) {
+        model_fail(3, "%s is withdrawn, and it was advertised by %s %s", p->text,
+                   c->by == BY_US ? c->who : "others", c->by == BY_US ? c->cause : "");
+    }
+}
+
+static void check_gates(const prefix_t *p)
+{
+    int index = (int)(p - m.w.prefix);
+    const char *why = orders_forbid(p, model_clock());
+
+    if (why) {
+        model_fail(3, "%s is withdrawn, and %s", p->text, why);
+    }
+    if (!m.conf.enforce && m.now - m.conf_at > SEC(1)) {
+        model_fail(3, "%s is withdrawn in mode observe", p->text);
+    }
+    if (strstr(p->options, "withdraw=manual")) {
+        model_fail(3, "%s is withdrawn: withdraw=manual", p->text);
+    }
+    if (m.locked & 1u << index || m.unfit & 1u << index) {
+        model_fail(3, "%s is withdrawn, and it was shown to be locked or not ours", p->text);
+    }
+    if (m.now - m.shown_at[index] > SEC(45) || m.now - m.traffic_at > SEC(45)
+        || m.shown_at[index] < m.jumped_at) {
+        model_fail(3, "%s is withdrawn without a last look at state and traffic", p->text);
+    }
+    if (m.conf.check && m.now - m.conf_at > SEC(1) && m.now - m.origin_ok[index] > SEC(90)) {
+        model_fail(3, "%s is withdrawn, and nobody said that the network announces it", p->text);
+    }
+}
+
+static void withdraws(const prefix_t *p)
+{
+    int i;
+
+    check_gates(p);
+    check_cause(p);
+    check_calm(p);
+    for (i = m.w.first; i < m.w.attacks->nelts; i++) {
+        check_attack(p, APR_ARRAY_IDX(m.w.attacks, i, attack_t *));
+    }
+}
+
+/* ---- an advertisement that nobody asked for -------------------------------------------------- */
+
+static void advertises(const prefix_t *p, const change_t *how)
+{
+    int i, index = (int)(p - m.w.prefix), auto_ = strstr(p->options, "advertise=auto") != NULL;
+    int known = 0;
+
+    for (i = 0; i < WITHDRAWALS && i < withdrawn[index]; i++) {
+        auto_ |= m.now - withdrawals[index][i] <= HOUR + MIN;
+    }
+    if (!m.conf.enforce && m.now - m.conf_at > SEC(1)) {
+        model_fail(3, "%s is advertised in mode observe", p->text);
+    }
+    if (!auto_ && strcmp(how->cause, "proposal")) {
+        model_fail(3, "%s is advertised: advertise=manual", p->text);
+    }
+    for (i = m.w.first; i < m.w.attacks->nelts; i++) {
+        const attack_t *a = APR_ARRAY_IDX(m.w.attacks, i, attack_t *);
+
+        known |= attack_is_on(a, p) && (a->reported || a->to > m.now - 3 * DAY)
+                 && !(a->ev->how & ATTACK_FOREIGN);
+    }
+    if (!known) {
+        model_fail(6, "%s is advertised, and no attack on it was ever told of", p->text);
+    }
+}
+
+/* ---- every change ---------------------------------------------------------------------------- */
+
+static void find_intent(const prefix_t *p, int want, change_t *how)
+{
+    apr_pool_t *pool;
+    const char *text;
+    char *last, *word;
+
+    apr_pool_create(&pool, m.pool);
+    text = eye_text(apr_psprintf(pool, "SELECT id || '|' || cause || '|' || override || '|' || who"
+                                 " FROM intent WHERE prefix = '%s' AND state = 'sent'"
+                                 " AND want = %d", p->text, want), pool);
+    if (text) {
+        word = apr_strtok(apr_pstrdup(pool, text), "|", &last);
+        how->intent = apr_atoi64(word);
+        word = apr_strtok(NULL, "|", &last);
+        apr_cpystrn(how->cause, word, sizeof(how->cause));
+        how->told = *apr_strtok(NULL, "|", &last) == '1'; /* overridden */
+        word = apr_strtok(NULL, "|", &last);
+        apr_cpystrn(how->who, word, sizeof(how->who));
+    }
+    apr_pool_destroy(pool);
+}
+
+/* Of what it was shown; Cloudflare refuses the rest. */
+static void check_rules(const prefix_t *p, int want, const change_t *how)
+{
+    int index = (int)(p - m.w.prefix);
+    apr_interval_time_t least = want ? m.conf.min_withdrawn : m.conf.min_advertised;
+
+    if (how->told || m.now - m.killed_at < SEC(20)) {
+        return;
+    }
+    if (!m.shown_at[index] || m.shown[index].on == want) {
+        model_fail(2, "%s: a change to what it is", p->text);
+    }
+    else if (model_clock() - m.shown[index].at < least) {
+        model_fail(2, "%s is %s %s after it was changed", p->text,
+                   want ? "advertised" : "withdrawn",
+                   cfmt_duration_format(m.pool, model_clock() - m.shown[index].at));
+    }
+}
+
+void oracle_patch(const node_t *n, prefix_t *p, int want, change_t *how)
+{
+    orders_look();
+    keep_old();
+    find_intent(p, want, how);
+    trace("PATCH by %d: %s %s, %s, %s, intent %" APR_INT64_T_FMT, n->pid,
+          want ? "advertise" : "withdraw", p->text, how->who, how->cause, how->intent);
+    if (!how->intent) {
+        model_fail(6, "%s: a change without an intent that says `sent`", p->text);
+        return;
+    }
+    check_rules(p, want, how);
+    if (strcmp(how->who, "policy")) {
+        if (!orders_gave(how->who, want, p)) {
+            model_fail(6, "%s: %s gave no such order", p->text, how->who);
+        }
+    }
+    else if (want) {
+        advertises(p, how);
+    }
+    else {
+        withdraws(p);
+    }
+    how->told = 0;
+}

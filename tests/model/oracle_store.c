@@ -1,0 +1,278 @@
+/*
+ * What the store must hold: every delivery that was answered, each change with one cause, sound
+ * projections, a sound audit chain, and not more with each year.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "model.h"
+#include "store/store_private.h"
+
+/* ---- deliveries ------------------------------------------------------------------------------ */
+
+static void check_deliveries(void)
+{
+    apr_int64_t lost = eye_int(
+        "SELECT count(*) FROM journal j WHERE kind = 'delivery'"
+        " AND id <= (SELECT value FROM meta WHERE name = 'cursor')"
+        " AND NOT EXISTS (SELECT 1 FROM event e WHERE e.id = j.id)"
+        " AND NOT EXISTS (SELECT 1 FROM event_repeat r WHERE r.id = j.id)");
+
+    if (lost) {
+        model_fail(5, "%" APR_INT64_T_FMT " deliveries that were answered are no events", lost);
+    }
+}
+
+/* Traffic behind its END opens it again, whosever traffic it is. */
+static int goes_on(const attack_t *a, apr_time_t end)
+{
+    int i, k, shared;
+
+    for (i = m.w.first; i < m.w.attacks->nelts; i++) {
+        const attack_t *b = APR_ARRAY_IDX(m.w.attacks, i, attack_t *);
+
+        for (shared = k = 0; k < PREFIXES; k++) {
+            shared |= attack_is_on(a, &m.w.prefix[k]) && attack_is_on(b, &m.w.prefix[k]);
+        }
+        if (shared && b->to > end - 5 * MIN) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* By what was answered, unless traffic or the history says otherwise. */
+static void check_attack(const attack_t *a, apr_int64_t cursor, apr_pool_t *p)
+{
+    apr_time_t start = 0, end = 0;
+    const char *state;
+    int i;
+
+    for (i = 0; i < a->reported; i++) {
+        const report_t *r = &a->reports[i];
+        apr_time_t *last = r->end ? &end : &start;
+
+        if (r->row > cursor) {
+            return;
+        }
+        *last = r->ts > *last ? r->ts : *last;
+    }
+    if (!a->reported) {
+        return;
+    }
+    state = eye_text(apr_psprintf(p, "SELECT ifnull(a.ended_by, 'open') FROM attack a JOIN event e"
+                                  " ON e.attack = a.id WHERE e.id = (SELECT ifnull((SELECT first"
+                                  " FROM event_repeat WHERE id = %" APR_INT64_T_FMT
+                                  "), %" APR_INT64_T_FMT "))", a->reports[0].row,
+                                  a->reports[0].row), p);
+    if (!state) {
+        if (eye_int("SELECT value FROM meta WHERE name = 'pruned_to'") < a->reports[0].row) {
+            model_fail(5, "attack %d was told of and is not there", a->number);
+        }
+    }
+    else if (start > end && !strcmp(state, "end") && a->end_shown < start) {
+        model_fail(5, "attack %d is taken for ended: its last word was START", a->number);
+    }
+    else if (end >= start && end >= a->last_start && !strcmp(state, "open")
+             && !goes_on(a, end)) {
+        model_fail(5, "attack %d is taken for open: its last word was END", a->number);
+    }
+}
+
+static void check_attacks(void)
+{
+    apr_int64_t cursor = eye_int("SELECT value FROM meta WHERE name = 'cursor'");
+    apr_pool_t *p;
+    int i;
+
+    apr_pool_create(&p, m.pool);
+    for (i = m.w.first; i < m.w.attacks->nelts; i++) {
+        check_attack(APR_ARRAY_IDX(m.w.attacks, i, attack_t *), cursor, p);
+    }
+    apr_pool_destroy(p);
+}
+
+/* ---- causes ---------------------------------------------------------------------------------- */
+
+static void check_causes(void)
+{
+    apr_int64_t twice = eye_int("SELECT count(*) - count(DISTINCT ref) FROM audit"
+                                " WHERE what IN ('advertise', 'withdraw')");
+    apr_pool_t *p;
+    int i;
+
+    if (twice) {
+        model_fail(6, "%" APR_INT64_T_FMT " changes are recorded twice", twice);
+    }
+    apr_pool_create(&p, m.pool);
+    for (i = 0; i < PREFIXES; i++) {
+        const char *name = m.w.prefix[i].text;
+        apr_int64_t read = eye_int(apr_psprintf(
+            p, "SELECT count(DISTINCT json_extract(body, '$.advertised_at')) FROM journal"
+            " WHERE kind = 'prefix_state' AND json_extract(body, '$.cidr') = '%s'", name));
+        apr_int64_t told = eye_int(apr_psprintf(
+            p, "SELECT count(*) FROM audit WHERE what LIKE 'change.%%' AND prefix = '%s'", name));
+
+        /* the first was there before; the cause of the last may not be certain yet */
+        if (told > read || told < read - 2) {
+            model_fail(6, "%s: %" APR_INT64_T_FMT " changes were read and %" APR_INT64_T_FMT
+                       " have a cause", name, read, told);
+        }
+    }
+    apr_pool_destroy(p);
+}
+
+/* ---- audit ----------------------------------------------------------------------------------- */
+
+static cfmt_audit_head_t anchor; /* noted at the check before */
+
+void oracle_store_begin(void)
+{
+    memset(&anchor, 0, sizeof(anchor));
+}
+
+static void check_audit(void)
+{
+    cfmt_audit_check_t check;
+    apr_pool_t *p;
+
+    apr_pool_create(&p, m.pool);
+    if (cfmt_audit_verify(eye_store(), anchor.id ? &anchor : NULL, &check, p) != APR_SUCCESS
+        || check.problem) {
+        model_fail(9, "the audit chain is not sound: %s", check.problem ? check.detail : "unread");
+    }
+    anchor = check.head;
+    apr_pool_destroy(p);
+}
+
+/* ---- projections ----------------------------------------------------------------------------- */
+
+static void show_difference(const char *got, const char *want)
+{
+    int i, line = 0;
+
+    for (i = 0; got[i] && got[i] == want[i]; i++) {
+        line = got[i] == '\n' ? i + 1 : line;
+    }
+    if (got[i] != want[i]) {
+        model_fail(8, "a rebuild gives other rows:\n--- rebuilt\n%.400s\n--- was\n%.400s",
+                   got + line, want + line);
+    }
+}
+
+static apr_status_t project_all(cfmt_store_t *s, apr_pool_t *p)
+{
+    cfmt_projector_t *pr = cfmt_projector_create(NULL, p);
+    apr_status_t rv = APR_SUCCESS;
+    int done = 1;
+
+    while (rv == APR_SUCCESS && done) {
+        rv = cfmt_project_step(pr, s, 200, &done, p);
+    }
+    return rv;
+}
+
+/* Of a copy: nobody else is disturbed. */
+static void check_rebuild(void)
+{
+    const char *copy = apr_pstrcat(m.pool, m.db, ".copy", NULL), *want;
+    cfmt_store_t *s = NULL;
+    apr_pool_t *p;
+
+    apr_pool_create(&p, m.pool);
+    (void)cfmt_sql_exec(eye_store(), apr_pstrcat(p, "VACUUM INTO '", copy, "'", NULL));
+    if (cfmt_prepare_store(copy, NULL, model_clock(), NULL, p) != APR_SUCCESS
+        || cfmt_store_open(&s, copy, CFMT_STORE_WRITE, NULL, p) != APR_SUCCESS
+        || project_all(s, p) != APR_SUCCESS) {
+        model_fail(8, "the copy cannot be projected");
+    }
+    else {
+        want = eye_dump(s, p);
+        if (cfmt_project_reset(s) != APR_SUCCESS || project_all(s, p) != APR_SUCCESS) {
+            model_fail(8, "the copy cannot be rebuilt");
+        }
+        show_difference(eye_dump(s, p), want);
+    }
+    apr_pool_destroy(p);
+    (void)unlink(copy);
+    (void)unlink(apr_pstrcat(m.pool, copy, "-wal", NULL));
+    (void)unlink(apr_pstrcat(m.pool, copy, "-shm", NULL));
+    (void)unlink(apr_pstrcat(m.pool, copy, ".lock", NULL));
+}
+
+/* ---- growth ---------------------------------------------------------------------------------- */
+
+/* What there may be: so many at all, for each day that is kept, for each event of the plan. */
+static const struct {
+    const char *table;
+    int all, a_day, each;
+} bounds[] = {
+    { "prefix", PREFIXES, 0, 0 }, { "decision", PREFIXES, 0, 0 }, { "standing", PREFIXES, 0, 0 },
+    { "job", 20, 0, 0 }, { "sensed", 20, 0, 0 }, { "reading", 60, 0, 0 },
+    { "rule", PREFIXES, 0, 0 },
+    { "setting", 40, 0, 0 }, { "meta", 40, 0, 0 }, { "evidence", 50, 4000, 0 },
+    { "evidence_minute", 50, 9000, 0 }, { "journal", 200, 1500, 30 }, { "event", 20, 0, 12 },
+    { "attack", 20, 0, 2 }, { "intent", 20, 30, 10 }, { "hold", 20, 0, 2 }, { "window", 20, 0, 1 },
+    { "proposal", 20, 0, 4 }, { "adoption", 20, 0, 2 }, { "audit", 40, 60, 30 },
+};
+
+/* Rows that retention removes are those of so many days. */
+static int days_kept(const char *table)
+{
+    int days = (int)((m.now - m.plan.from) / DAY) + 1;
+    int kept = !strncmp(table, "evidence", 8) ? 12 : 62;
+
+    return m.years && days > kept ? kept : days;
+}
+
+static int is_pruned(const char *table)
+{
+    return !strcmp(table, "journal") || !strcmp(table, "event") || !strcmp(table, "attack");
+}
+
+static int events_since(apr_time_t t)
+{
+    int i, n = 0;
+
+    for (i = 0; i < m.next; i++) {
+        n += m.plan.ev[i].at >= t;
+    }
+    return n;
+}
+
+static void check_growth(void)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        const char *table = bounds[i].table;
+        int days = days_kept(table);
+        apr_int64_t rows = eye_int(apr_pstrcat(m.pool, "SELECT count(*) FROM ", table, NULL));
+        apr_int64_t most = bounds[i].all + (apr_int64_t)bounds[i].a_day * days
+                           + (apr_int64_t)bounds[i].each
+                                 * events_since(is_pruned(table) ? m.now - days * DAY : 0);
+
+        if (rows > most) {
+            model_fail(11, "table %s has %" APR_INT64_T_FMT " rows, and %" APR_INT64_T_FMT
+                       " at most are expected", table, rows, most);
+        }
+    }
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+void oracle_store(int end)
+{
+    check_deliveries();
+    check_attacks();
+    check_audit();
+    if (end || m.now - m.plan.from > 30 * DAY) {
+        check_growth();
+    }
+    if (end) {
+        check_causes();
+        check_rebuild();
+    }
+}
