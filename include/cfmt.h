@@ -140,12 +140,34 @@ apr_status_t cfmt_thread_start(pthread_t *pt, const char *name, void *(*start)(v
 
 /* ---- programs of the operator ---------------------------------------------------------------- */
 
+typedef struct cfmt_spawn_t {
+    const char *path;  /* absolute */
+    const char *arg;   /* its one argument; NULL = none */
+    const char *input; /* len bytes on standard input; NULL = /dev/null */
+    apr_size_t len;
+    int errors;        /* standard error goes where the output goes; else where ours goes */
+} cfmt_spawn_t;
+
 /*
- * Runs path (with one argument, or NULL) without a shell: standard input is /dev/null, standard
- * output *pout (CLOEXEC, the caller's), a session of its own (kill -*ppid ends all of it). The
- * caller waits for it. An errno otherwise; one that cannot be executed exits with 127.
+ * Runs a program without a shell: standard output is *pout (CLOEXEC, the caller's), a session of
+ * its own (kill -*ppid ends all of it). The caller waits for it. An errno otherwise; one that
+ * cannot be executed exits with 127.
  */
-apr_status_t cfmt_spawn(pid_t *ppid, int *pout, const char *path, const char *arg);
+apr_status_t cfmt_spawn(pid_t *ppid, int *pout, const cfmt_spawn_t *what);
+
+/* One that is looked after without waiting: program.c. Ended with its pool, with all it started. */
+typedef struct cfmt_program_t cfmt_program_t;
+typedef enum { CFMT_PROGRAM_RUNS, CFMT_PROGRAM_ENDED, CFMT_PROGRAM_LATE } cfmt_program_e;
+
+/* limit is real time. An errno: nothing runs. */
+apr_status_t cfmt_program_start(cfmt_program_t **pg, const cfmt_spawn_t *what,
+                                apr_interval_time_t limit, apr_pool_t *p);
+/*
+ * Reads what it says, as far as it is there. ENDED: *pcode is its exit status (-1: a signal) and
+ * *ptext its first line or else what its end means, printable, at most 199 bytes. LATE: its time is
+ * over. Not to be called again after either.
+ */
+cfmt_program_e cfmt_program_look(cfmt_program_t *g, int *pcode, const char **ptext);
 
 /* ---- times and durations: UTC microseconds since 1970 ---------------------------------------- */
 
@@ -234,6 +256,9 @@ apr_size_t cfmt_text_char(const char *s, apr_size_t len);
  * Whether the character of n bytes at s may go to a terminal: no control, line or direction mark.
  */
 int cfmt_text_printable(const char *s, apr_size_t n);
+
+/* JSON string literal with quotes, everything non-printable escaped; invalid UTF-8 -> U+FFFD. */
+const char *cfmt_json_quote(apr_pool_t *p, const char *s);
 
 /* Equal, or both NULL. */
 int cfmt_text_same(const char *a, const char *b);

@@ -51,6 +51,7 @@ typedef struct cfmt_http_answer_t {
      */
     apr_status_t status;
     const char *detail;            /* sentence for people when status is an error; no secrets */
+    int sent;                      /* the whole request is out: the other side may have acted */
     int code;                      /* 0 = none came */
     const char *content_type, *etag, *ratelimit, *ratelimit_policy; /* NULL = absent */
     apr_interval_time_t retry_after; /* of the header, seconds or date; < 0 = absent */
@@ -62,6 +63,7 @@ typedef struct cfmt_http_answer_t {
 typedef struct cfmt_http_request_t {
     const char *method;                /* "GET", "PATCH", "POST" */
     const char *url;
+    const char *secret;                /* part of url, shown as "***"; NULL = nothing of it */
     const cfmt_http_header_t *headers; /* ended by name == NULL; may be NULL */
     const char *body;                  /* NULL = none */
     apr_size_t len;
@@ -180,6 +182,7 @@ typedef struct cfmt_api_conf_t {
     const char *account;                /* CfmtAccountId */
     const char *token;                  /* the value; wiped by its owner */
     cfmt_http_conf_t http;
+    cfmt_http_t *transport;             /* shared with others; NULL: one of its own, by http */
     const cfmt_clock_t *clock;          /* budgets and breakers live in this time */
 } cfmt_api_conf_t;
 

@@ -6,7 +6,9 @@
 #define CFMT_ENGINE_H
 
 #include "cfmt_cloudflare.h"
+#include "cfmt_notify.h"
 #include "cfmt_store.h"
+#include "cfmt_store_outbox.h"
 
 /* ---- leader.c: one leader per host, by an OFD lock on <db>.leader ---------------------------- */
 
@@ -18,6 +20,7 @@ typedef struct cfmt_heartbeat_t {
     apr_time_t started_at;
     apr_int64_t round;
     apr_time_t at;      /* of the last beat, wall clock */
+    int ended;          /* it gave the lead up; else it leads, or has died */
 } cfmt_heartbeat_t;
 
 /*
@@ -28,7 +31,13 @@ typedef struct cfmt_heartbeat_t {
 apr_status_t cfmt_leader_take(cfmt_leader_t **pl, const char *db, apr_time_t now, apr_pool_t *p);
 /* CFMT_EREPLACED when the file on disk is no longer ours: stop leading. */
 apr_status_t cfmt_leader_beat(cfmt_leader_t *l, apr_int64_t round, apr_time_t now);
+/* Says so in the file, for whoever leads next. */
 void cfmt_leader_release(cfmt_leader_t *l);
+/*
+ * What the file said before we took it; pid 0 = nobody had led. Whoever asks tells of one that has
+ * died; where nobody does, the release puts its words back for the next.
+ */
+const cfmt_heartbeat_t *cfmt_leader_inherit(cfmt_leader_t *l);
 /*
  * Reads the heartbeat; follows no link, never blocks, safe as root. CFMT_EMISSING: no file or no
  * beat yet.
@@ -55,6 +64,11 @@ typedef struct cfmt_engine_conf_t {
     const apr_table_t
         *settings; /* effective configuration of this generation; NULL in cfmtctl: as published */
     const cfmt_api_conf_t *api; /* NULL: nothing is asked of Cloudflare */
+    cfmt_http_conf_t http;      /* of channels, where there is no api: that has its own */
+    const apr_array_header_t *channels; /* cfmt_channel_conf_t; NULL: nothing is sent */
+    const cfmt_templates_t *templates;  /* NULL: the built-in ones */
+    const char *telegram_url;           /* NULL: the public one */
+    apr_time_t service_at;              /* it began then, which is told; 0 = this is not it */
     /*
      * For cfmt_engine_command alone: ids (apr_int64_t) of the only intents that may be acted on;
      * the store is not made anew. NULL: all.
@@ -71,6 +85,13 @@ cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
  * what is under way expire. A few ms, 250 ms beside a busy store.
  */
 void cfmt_engine_end(cfmt_engine_t *e);
+/* Who led before; one that has died is told of in the first round. */
+void cfmt_engine_follows(cfmt_engine_t *e, const cfmt_heartbeat_t *before);
+/*
+ * The service ends, and not only this leader: that is told, as far as a second suffices. Before
+ * cfmt_engine_end.
+ */
+void cfmt_engine_farewell(cfmt_engine_t *e);
 /* How long the thread may rest after a round. */
 typedef struct cfmt_rest_t {
     apr_time_t until; /* the next round is due */
@@ -141,6 +162,8 @@ typedef struct cfmt_runner_t cfmt_runner_t;
 apr_status_t cfmt_runner_start(cfmt_runner_t **pr, const cfmt_runner_conf_t *conf);
 /* Asks it to end: flag and wake. Async-signal-safe, may be called often. */
 void cfmt_runner_ask(cfmt_runner_t *r);
+/* The same, and the service ends: whoever leads tells so. */
+void cfmt_runner_last(cfmt_runner_t *r);
 /*
  * Asks and waits up to limit, then joins and frees. APR_TIMEUP: it still runs and its memory is
  * left alone.
@@ -177,6 +200,15 @@ typedef struct cfmt_health_job_t {
 } cfmt_health_job_t;
 #define CFMT_HEALTH_JOBS 12
 
+typedef struct cfmt_health_channel_t {
+    char name[40];
+    cfmt_channel_state_e state;
+    apr_time_t since, ok_at, next_at; /* as in cfmt_channel_row_t */
+    apr_int64_t depth;   /* messages that wait, */
+    apr_time_t oldest_at; /* the oldest of them; 0 = none */
+} cfmt_health_channel_t;
+#define CFMT_HEALTH_CHANNELS 16
+
 typedef struct cfmt_health_world_t {
     cfmt_world_counts_t counts;
     cfmt_health_words_t unmatched;   /* CfmtPrefix lines that fit no prefix */
@@ -197,10 +229,15 @@ typedef struct cfmt_health_world_t {
     cfmt_health_words_t blind;       /* advertised, and no minute known for CfmtBlindAfter */
     int jobs;
     cfmt_health_job_t job[CFMT_HEALTH_JOBS]; /* those that ask Cloudflare */
+    int channels;
+    cfmt_health_channel_t channel[CFMT_HEALTH_CHANNELS]; /* those that are configured */
 } cfmt_health_world_t;
 
 /* p is scratch. Costs a few ms at 1,000 prefixes and 200 tunnels. */
 apr_status_t cfmt_health_world_read(cfmt_store_t *s, cfmt_health_world_t *w, apr_pool_t *p);
+
+/* health_outbox.c: its channels, which need no Cloudflare; behind the other, which clears *w. */
+apr_status_t cfmt_health_outbox_read(cfmt_store_t *s, cfmt_health_world_t *w, apr_pool_t *p);
 
 /* ---- health.c: facts -> judgement, pure ------------------------------------------------------ */
 
@@ -217,6 +254,7 @@ apr_status_t cfmt_health_world_read(cfmt_store_t *s, cfmt_health_world_t *w, apr
 #define CFMT_HEALTH_JOB_FAILS 3                  /* in a row */
 #define CFMT_HEALTH_TOKEN_SOON apr_time_from_sec(7 * 86400)
 #define CFMT_HEALTH_SKEW apr_time_from_sec(30)
+#define CFMT_HEALTH_MUTE apr_time_from_sec(300)  /* so long a channel may fail */
 #define CFMT_HEALTH_NAMES 5    /* of prefixes in a sentence */
 #define CFMT_HEALTH_PARENTS 60 /* lists of prefixes that one run of the job reads at most */
 
@@ -247,7 +285,7 @@ typedef struct cfmt_health_facts_t {
 typedef struct cfmt_health_reason_t {
     cfmt_health_e level;
     const char *id; /* store leader projection disk secret queue api prefixes token clock alerts
-                       tunnels blind lagging truncated */
+                       tunnels blind lagging truncated outbox */
     const char *text; /* sentence without a full stop; no paths, no secrets */
 } cfmt_health_reason_t;
 
@@ -266,5 +304,7 @@ apr_status_t cfmt_health_store_status(const cfmt_health_facts_t *f);
 const char *cfmt_health_when(const char *name, apr_time_t t, apr_time_t now, apr_pool_t *p);
 /* "api":{...},"prefixes":{...},"tunnels":{...},"traffic":{...} in p. */
 const char *cfmt_health_world_json(const cfmt_health_facts_t *f, apr_pool_t *p);
+/* health_outbox.c: "outbox":{...} in p. */
+const char *cfmt_health_outbox_json(const cfmt_health_facts_t *f, apr_pool_t *p);
 
 #endif

@@ -74,6 +74,13 @@ cfmt_sig_e cfmt_signature_verify(const char **plabel, const cfmt_secrets_t *s, c
                                  const char *timestamp, const char *signatures, const char *body,
                                  apr_size_t len, apr_time_t now, apr_pool_t *ptemp);
 
+/*
+ * The other side: the value of webhook-signature in p, with a secret as cfmt_secrets_add takes it;
+ * NULL when it does not.
+ */
+const char *cfmt_signature_make(const char *secret, const char *id, const char *timestamp,
+                                const char *body, apr_size_t len, apr_pool_t *p);
+
 /* ---- json.c: yajl's callback parser into a pool-allocated tree ------------------------------- */
 
 typedef enum {
@@ -115,8 +122,6 @@ const cfmt_json_t *cfmt_json_get(const cfmt_json_t *object, const char *key);
 const char *cfmt_json_text(const cfmt_json_t *object, const char *key);
 /* Integer member, number or numeric string; CFMT_EINVALID when absent or not an integer. */
 apr_status_t cfmt_json_int(apr_int64_t *pn, const cfmt_json_t *object, const char *key);
-/* JSON string literal with quotes, everything non-printable escaped; invalid UTF-8 -> U+FFFD. */
-const char *cfmt_json_quote(apr_pool_t *p, const char *s);
 
 /* ---- json_stream.c: a document that arrives in pieces and is too large for a tree ------------ */
 
@@ -233,6 +238,8 @@ typedef struct cfmt_event_t {
     double pps, bps, rps;    /* < 0 = not said */
     const char *system;      /* that dropped so much; NULL = the alert's figures */
     const char *entity_kind, *entity_id, *entity_name, *entity_state;
+    /* Of an alert alone, not stored: who announces what is configured, auto-advertise's words. */
+    const char *hijack_as, *configured, *statuses;
     const char *summary;     /* one line for people, no control characters, <= 200 bytes */
 } cfmt_event_t;
 

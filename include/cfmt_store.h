@@ -14,7 +14,7 @@
 
 /* ---- store.c: open, migrate, check ----------------------------------------------------------- */
 
-#define CFMT_SCHEMA 7          /* PRAGMA user_version that this code makes */
+#define CFMT_SCHEMA 8          /* PRAGMA user_version that this code makes */
 #define CFMT_APPLICATION_ID 0x43464d54 /* "CFMT": PRAGMA application_id of our files */
 
 typedef struct cfmt_store_t cfmt_store_t;
@@ -406,14 +406,14 @@ apr_table_t *cfmt_snapshot_config(const char *body, apr_size_t len, apr_pool_t *
 #define CFMT_RETENTION_STEP 200 /* rows a step, one transaction each */
 
 typedef struct cfmt_retention_t {
-    apr_interval_time_t journal, rejected, evidence, traffic; /* 0 = keep for ever */
+    apr_interval_time_t journal, rejected, evidence, traffic, outbox; /* 0 = keep for ever */
 } cfmt_retention_t;
 
 /*
- * One step: deletes rejected rows, evidence or detail of traffic by age, or prunes the oldest
- * projected rows of the journal into its snapshot row. At most CFMT_RETENTION_STEP rows; *pmore:
- * call again. The projections stay what a rebuild would give; ended attacks all of whose events are
- * pruned go.
+ * One step: deletes rejected rows, evidence, detail of traffic or messages by age, or prunes the
+ * oldest projected rows of the journal into its snapshot row. At most CFMT_RETENTION_STEP rows;
+ * *pmore: call again. The projections stay what a rebuild would give; ended attacks all of whose
+ * events are pruned go.
  * Evidence goes by whole days (UTC), is kept for two days at least and no longer than the journal.
  * Only the leader calls it. CFMT_EMOVED: somebody else did; try again.
  */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,13 +28,35 @@ static void close_others(void)
     }
 }
 
-static void become(char *const argv[], int out)
+/*
+ * A file in memory and no pipe: nobody has to go on writing while the program reads, and one that
+ * does not read costs nothing.
+ */
+static int open_input(const cfmt_spawn_t *what)
+{
+    int fd, err;
+
+    if (!what->input) {
+        return open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    fd = memfd_create("cfmt-input", MFD_CLOEXEC);
+    if (fd >= 0 && (write(fd, what->input, what->len) != (ssize_t)what->len
+                    || lseek(fd, 0, SEEK_SET) != 0)) {
+        err = errno;
+        close(fd);
+        errno = err;
+        fd = -1;
+    }
+    return fd;
+}
+
+static void become(char *const argv[], int in, int out, int errors)
 {
     static char env_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     static char *env[] = { env_path, NULL };
     struct sigaction dfl = { .sa_handler = SIG_DFL };
-    int null = open("/dev/null", O_RDONLY), sig;
     sigset_t none;
+    int sig;
 
     for (sig = 1; sig < NSIG; sig++) {
         sigaction(sig, &dfl, NULL);
@@ -41,7 +64,7 @@ static void become(char *const argv[], int out)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
-    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || chdir("/") != 0) {
+    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || (errors && dup2(out, 2) < 0) || chdir("/") != 0) {
         _exit(126);
     }
     close_others();
@@ -49,19 +72,24 @@ static void become(char *const argv[], int out)
     _exit(127);
 }
 
-apr_status_t cfmt_spawn(pid_t *ppid, int *pout, const char *path, const char *arg)
+apr_status_t cfmt_spawn(pid_t *ppid, int *pout, const cfmt_spawn_t *what)
 {
-    char *argv[] = { (char *)path, (char *)arg, NULL };
-    int out[2], err;
+    char *argv[] = { (char *)what->path, (char *)what->arg, NULL };
+    int out[2], err, in = open_input(what);
 
-    if (pipe2(out, O_CLOEXEC) != 0) {
-        return errno;
+    if (in < 0 || pipe2(out, O_CLOEXEC) != 0) {
+        err = errno;
+        if (in >= 0) {
+            close(in);
+        }
+        return err;
     }
     *ppid = fork();
     if (*ppid == 0) {
-        become(argv, out[1]);
+        become(argv, in, out[1], what->errors);
     }
     err = errno;
+    close(in);
     close(out[1]);
     if (*ppid < 0) {
         close(out[0]);

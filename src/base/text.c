@@ -1,5 +1,5 @@
 /*
- * Text from outside: strict UTF-8, and copies that are safe for logs and terminals.
+ * Text from outside: strict UTF-8, copies that are safe for logs and terminals, JSON strings.
  */
 #include <string.h>
 
@@ -131,4 +131,55 @@ const char *cfmt_text_escape(apr_pool_t *p, const char *s, apr_size_t len, apr_s
 int cfmt_text_same(const char *a, const char *b)
 {
     return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+/* One character or bad byte of s as it stands in a JSON string: at most six bytes for each of s. */
+static apr_size_t quote_one(char *out, const char *s, apr_size_t len, apr_size_t *ptaken)
+{
+    static const char hex[] = "0123456789abcdef";
+    apr_size_t n = cfmt_text_char(s, len);
+    unsigned code;
+    int i;
+
+    *ptaken = n ? n : 1;
+    if (!n) {
+        memcpy(out, "\xEF\xBF\xBD", 3);
+        return 3;
+    }
+    if (*s == '"' || *s == '\\') {
+        out[0] = '\\';
+        out[1] = *s;
+        return 2;
+    }
+    if (cfmt_text_printable(s, n)) {
+        memcpy(out, s, n);
+        return n;
+    }
+    /* Nothing unprintable is longer than three bytes. */
+    code = n == 1 ? (unsigned char)s[0]
+           : n == 2 ? (unsigned)(s[0] & 0x1F) << 6 | (unsigned)(s[1] & 0x3F)
+                    : (unsigned)(s[0] & 0x0F) << 12 | (unsigned)(s[1] & 0x3F) << 6
+                          | (unsigned)(s[2] & 0x3F);
+    memcpy(out, "\\u", 2);
+    for (i = 0; i < 4; i++) {
+        out[2 + i] = hex[code >> (12 - 4 * i) & 15];
+    }
+    return 6;
+}
+
+const char *cfmt_json_quote(apr_pool_t *p, const char *s)
+{
+    apr_size_t len = strlen(s), at = 0, used = 0, taken;
+    char *out = apr_palloc(p, len * 6 + 3);
+
+    out[used++] = '"';
+    while (at < len) {
+        used += quote_one(out + used, s + at, len - at, &taken);
+        at += taken;
+    }
+    out[used++] = '"';
+    out[used] = '\0';
+    return out;
 }

@@ -128,7 +128,8 @@ apr_status_t cfmt_api_create(cfmt_api_t **pa, const cfmt_api_conf_t *conf, apr_p
     cfmt_budget_init(&a->upstreams[CFMT_UPSTREAM_REST].budget, 1200, WINDOW, 60, now);
     cfmt_budget_init(&a->upstreams[CFMT_UPSTREAM_GRAPHQL].budget, 300, WINDOW, 30, now);
     *pa = a;
-    return cfmt_http_create(&a->http, &conf->http, p);
+    a->http = conf->transport;
+    return a->http ? APR_SUCCESS : cfmt_http_create(&a->http, &conf->http, p);
 }
 
 cfmt_http_t *cfmt_api_http(cfmt_api_t *a)

@@ -142,7 +142,7 @@ static transfer_t *transfer_make(cfmt_http_t *h, const cfmt_http_request_t *rq)
     t->number = ++h->started;
     t->begin = cfmt_monotonic();
     set_defaults(&t->rq);
-    cfmt_hide_init(&t->hide, rq->headers, pool);
+    cfmt_hide_init(&t->hide, rq->headers, rq->secret, pool);
     return t;
 }
 

@@ -219,6 +219,15 @@ int cfmt_http_connected(const transfer_t *t)
     return curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &us) == CURLE_OK && us > 0;
 }
 
+static int is_sent(const transfer_t *t)
+{
+    curl_off_t up = 0;
+
+    return cfmt_http_connected(t)
+           && curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &up) == CURLE_OK
+           && up >= (curl_off_t)(t->rq.body ? t->rq.len : 0);
+}
+
 static const char *why_late(const transfer_t *t)
 {
     if (t->answer.took >= t->rq.total_limit - SLACK) {
@@ -279,6 +288,7 @@ void cfmt_http_conclude(transfer_t *t, CURLcode rc)
 
     a->took = cfmt_monotonic() - t->begin;
     a->code = code_of(t);
+    a->sent = is_sent(t);
     a->status = status_of(t, rc);
     a->retry_after = retry_after(t);
     curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_code);

@@ -24,7 +24,15 @@ static void add(apr_array_header_t *list, const char *s)
     APR_ARRAY_PUSH(list, const char *) = s;
 }
 
-void cfmt_hide_init(cfmt_hide_t *hide, const cfmt_http_header_t *headers, apr_pool_t *p)
+static void add_value(cfmt_hide_t *hide, const char *value)
+{
+    if (value && strlen(value) >= SHORTEST) {
+        add(hide->values, value);
+    }
+}
+
+void cfmt_hide_init(cfmt_hide_t *hide, const cfmt_http_header_t *headers, const char *secret,
+                    apr_pool_t *p)
 {
     const char *value, *blank;
     apr_size_t i;
@@ -41,13 +49,10 @@ void cfmt_hide_init(cfmt_hide_t *hide, const cfmt_http_header_t *headers, apr_po
         add(hide->names, apr_pstrdup(p, headers->name));
         value = apr_pstrdup(p, headers->value);
         blank = strrchr(value, ' '); /* "Bearer TOKEN": the token alone, too */
-        if (strlen(value) >= SHORTEST) {
-            add(hide->values, value);
-        }
-        if (blank && strlen(blank + 1) >= SHORTEST) {
-            add(hide->values, blank + 1);
-        }
+        add_value(hide, value);
+        add_value(hide, blank ? blank + 1 : NULL);
     }
+    add_value(hide, apr_pstrdup(p, secret));
 }
 
 /* How many of the len bytes at s are the secret, or its beginning where s ends. */

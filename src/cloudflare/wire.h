@@ -30,10 +30,12 @@ int cfmt_url_loopback(const cfmt_url_t *u);
 /* What must not be shown. One a transfer. */
 typedef struct cfmt_hide_t {
     apr_array_header_t *names;  /* const char *: of secret headers */
-    apr_array_header_t *values; /* const char *: theirs */
+    apr_array_header_t *values; /* const char *: theirs, and others */
 } cfmt_hide_t;
 
-void cfmt_hide_init(cfmt_hide_t *hide, const cfmt_http_header_t *headers, apr_pool_t *p);
+/* secret: whatever else must not be shown; NULL = nothing. */
+void cfmt_hide_init(cfmt_hide_t *hide, const cfmt_http_header_t *headers, const char *secret,
+                    apr_pool_t *p);
 /* A printable copy of at most max bytes; "***" for each secret value, even a cut one at the end. */
 const char *cfmt_hide_text(const cfmt_hide_t *hide, const char *s, apr_size_t len, apr_size_t max,
                            apr_pool_t *p);

@@ -6,182 +6,33 @@
 
 #include <apr_strings.h>
 
-#include "decide.h"
+#include "deeds.h"
 
 #define STEP_WAIT apr_time_from_msec(250)
 #define READ_FRESH apr_time_from_sec(10)     /* state that a call may rest on */
-#define RETRY apr_time_from_sec(10)
-#define RETRY_MAX apr_time_from_sec(300)
 #define CALL_TAKES apr_time_from_sec(30)     /* of a call that nobody answered, at most */
 #define TAKES_ADVERTISING apr_time_from_sec(7 * 60)  /* until routers everywhere follow */
 #define TAKES_WITHDRAWING apr_time_from_sec(15 * 60)
 #define AGAIN apr_time_from_msec(100)
-#define LOUD_AGAIN apr_time_from_sec(3600)
 #define READ_AGAIN apr_time_from_sec(1)      /* of real time, between two readings for an intent */
 
-/* A look at the open intents. */
-typedef struct look_t {
-    cfmt_engine_t *e;
-    apr_pool_t *p;
-    apr_time_t now;
-    apr_array_header_t *prefixes; /* cfmt_prefix_row_t */
-    cfmt_scene_t *sc;             /* read when first needed */
-    int read;                     /* the state is to be read at once */
-    apr_time_t next;
-} look_t;
-
-static const char *verb(const cfmt_intent_row_t *in)
-{
-    return in->want ? "advertise" : "withdraw";
-}
-
-static const char *prefix_of(const look_t *l, const cfmt_intent_row_t *in)
-{
-    return cfmt_cidr_format(l->p, &in->prefix);
-}
-
-static apr_interval_time_t real(const look_t *l, apr_interval_time_t d)
+static apr_interval_time_t real(const cfmt_look_t *l, apr_interval_time_t d)
 {
     return cfmt_clock_span(l->e->conf.clock, d);
 }
 
-static void wait_for(look_t *l, apr_time_t t)
+static void wait_for(cfmt_look_t *l, apr_time_t t)
 {
     if (t > l->now && (!l->next || t < l->next)) {
         l->next = t;
     }
 }
 
-/* ---- changing an intent ---------------------------------------------------------------------- */
-
-/* In a transaction of its own. What has gone on without us loses nothing. */
-static apr_status_t change(look_t *l, const cfmt_intent_row_t *in, cfmt_intent_e state,
-                           const char *text, apr_time_t next_at)
-{
-    cfmt_intent_change_t c = { .state = state, .at = l->now, .text = text, .next_at = next_at };
-    cfmt_store_t *s = l->e->store;
-    apr_status_t rv = cfmt_store_begin(s, STEP_WAIT);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rv = cfmt_intent_change(s, in->id, &c, l->p);
-    if (rv != APR_SUCCESS) {
-        cfmt_store_rollback(s);
-        return rv == CFMT_EMOVED || rv == CFMT_EINVALID || rv == CFMT_EMISSING ? APR_SUCCESS : rv;
-    }
-    rv = cfmt_store_commit(s);
-    l->e->journaled |= rv == APR_SUCCESS;
-    return rv;
-}
-
-/*
- * What failed so far, of which the 1st and 3rd in a row are told, then one each hour. The policy
- * makes one intent after the other where an operator's is tried again and again.
- */
-static cfmt_memory_t *failures(const look_t *l, const cfmt_intent_row_t *in)
-{
-    cfmt_memory_t *m = cfmt_scene_memory(l->e, &in->prefix);
-    apr_int64_t whose = strcmp(in->who, "policy") ? in->id : 0;
-
-    if (m->failing != whose) {
-        m->failing = whose;
-        m->failed = 0;
-    }
-    return m;
-}
-
-/* The next failure would be told. */
-static int is_loud(const look_t *l, const cfmt_memory_t *m)
-{
-    return m->failed == 0 || m->failed == 2 || l->now - m->told_failing_at >= LOUD_AGAIN;
-}
-
-/* Of a failure, which is counted. */
-static cfmt_level_e loudness(const look_t *l, const cfmt_intent_row_t *in)
-{
-    cfmt_memory_t *m = failures(l, in);
-    int loud = is_loud(l, m);
-
-    m->failed++;
-    m->told_failing_at = loud ? l->now : m->told_failing_at;
-    return loud ? CFMT_LOG_ERR : CFMT_LOG_INFO;
-}
-
-/* An operator's that has come to its end is always told. */
-static cfmt_level_e end_loudness(const look_t *l, const cfmt_intent_row_t *in)
-{
-    return strcmp(in->who, "policy") ? CFMT_LOG_ERR : loudness(l, in);
-}
-
-static void tell_end(const look_t *l, const cfmt_intent_row_t *in, cfmt_intent_e state,
-                     const char *why)
-{
-    const cfmt_log_t *log = l->e->conf.log;
-
-    if (state == CFMT_INTENT_DONE) {
-        cfmt_scene_memory(l->e, &in->prefix)->failed = 0;
-        cfmt_log(log, CFMT_LOG_NOTICE, CFMT_ID(0970) "%s is %s (intent %" APR_INT64_T_FMT "): %s",
-                 prefix_of(l, in), cfmt_want_name(in->want), in->id, why);
-    }
-    else if (state == CFMT_INTENT_REFUSED) {
-        cfmt_log(log, end_loudness(l, in),
-                 CFMT_ID(0971) "%s %s was refused (intent %" APR_INT64_T_FMT "): %s", verb(in),
-                 prefix_of(l, in), in->id, why);
-    }
-    else {
-        cfmt_log(log, end_loudness(l, in),
-                 CFMT_ID(0972) "%s %s has failed (intent %" APR_INT64_T_FMT "): %s", verb(in),
-                 prefix_of(l, in), in->id, why);
-    }
-}
-
-static apr_status_t end(look_t *l, const cfmt_intent_row_t *in, cfmt_intent_e state,
-                        const char *why)
-{
-    apr_status_t rv = change(l, in, state, why, 0);
-
-    if (rv == APR_SUCCESS) {
-        tell_end(l, in, state, why);
-    }
-    return rv;
-}
-
-/* Doubles with each call, never gives up: still advertised, or still exposed. */
-static apr_time_t retry_at(const look_t *l, const cfmt_intent_row_t *in)
-{
-    return cfmt_schedule_next(l->now, RETRY, RETRY_MAX, in->attempts, 100, (apr_uint32_t)in->id);
-}
-
-static apr_status_t try_again(look_t *l, const cfmt_intent_row_t *in, const char *why,
-                              apr_time_t at)
-{
-    at = at > l->now ? at : retry_at(l, in);
-    cfmt_log(l->e->conf.log, loudness(l, in),
-             CFMT_ID(0973) "%s %s does not succeed (intent %" APR_INT64_T_FMT ", call %d): %s;"
-                           " tried again at %s", verb(in), prefix_of(l, in), in->id, in->attempts,
-             why, cfmt_time_format(l->p, at));
-    return change(l, in, CFMT_INTENT_REQUESTED, why, at);
-}
-
-/* No failure yet: what is read says whether it is one. */
-static apr_status_t unsure(look_t *l, const cfmt_intent_row_t *in, const char *why)
-{
-    apr_status_t rv = change(l, in, CFMT_INTENT_UNKNOWN, why, 0);
-
-    if (rv == APR_SUCCESS) {
-        cfmt_log(l->e->conf.log, is_loud(l, failures(l, in)) ? CFMT_LOG_WARNING : CFMT_LOG_INFO,
-                 CFMT_ID(0945) "%s %s (intent %" APR_INT64_T_FMT ", call %d): nobody knows whether"
-                               " it was carried out (%s): its state is read before anything else",
-                 verb(in), prefix_of(l, in), in->id, in->attempts, why);
-    }
-    return rv;
-}
-
 /* ---- the call -------------------------------------------------------------------------------- */
 
 /* The row says `sent` before anything is. */
-static apr_status_t note_sent(look_t *l, const cfmt_intent_row_t *in, const cfmt_prefix_row_t *row,
+static apr_status_t note_sent(cfmt_look_t *l, const cfmt_intent_row_t *in,
+                              const cfmt_prefix_row_t *row,
                               int *pclaimed)
 {
     cfmt_intent_change_t c = { .state = CFMT_INTENT_SENT, .at = l->now, .owner = l->e->owner,
@@ -204,14 +55,15 @@ static apr_status_t note_sent(look_t *l, const cfmt_intent_row_t *in, const cfmt
     return cfmt_store_commit(s);
 }
 
-static apr_status_t call(look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
+static apr_status_t call(cfmt_look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
 {
     cfmt_result_t r = { .status = APR_SUCCESS };
     int claimed = 0;
     apr_status_t rv;
 
     if (cfmt_call_may(l->e, &r, l->p) != APR_SUCCESS) {
-        return try_again(l, in, r.detail, r.retry_at); /* no call was made, and none is counted */
+        /* no call was made, and none is counted */
+        return cfmt_act_try_again(l, in, r.detail, r.retry_at);
     }
     rv = note_sent(l, in, row, &claimed);
     if (rv != APR_SUCCESS || !claimed) {
@@ -219,10 +71,12 @@ static apr_status_t call(look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row
     }
     in->attempts++;
     if (cfmt_call_patch(l->e, in, row, l->now, &r, l->p) != APR_SUCCESS) {
-        return try_again(l, in, r.detail ? r.detail : "the API cannot be asked now", r.retry_at);
+        return cfmt_act_try_again(l, in, r.detail ? r.detail : "the API cannot be asked now",
+                                  r.retry_at);
     }
     cfmt_log(l->e->conf.log, CFMT_LOG_NOTICE, CFMT_ID(0974) "%s %s: sent (intent %" APR_INT64_T_FMT
-             ", call %d)", verb(in), prefix_of(l, in), in->id, in->attempts);
+             ", call %d)", cfmt_act_verb(in), cfmt_cidr_format(l->p, &in->prefix), in->id,
+             in->attempts);
     return APR_SUCCESS;
 }
 
@@ -233,7 +87,7 @@ static int is_definite(apr_status_t rv)
     return rv == CFMT_ELIMIT || rv == CFMT_EAUTH || rv == CFMT_EREFUSED;
 }
 
-static apr_status_t take_answer(look_t *l, const cfmt_intent_row_t *in, cfmt_deed_call_t *call)
+static apr_status_t take_answer(cfmt_look_t *l, const cfmt_intent_row_t *in, cfmt_deed_call_t *call)
 {
     const char *text = *call->detail ? apr_pstrdup(l->p, call->detail)
                                      : cfmt_status_name(call->status);
@@ -244,17 +98,17 @@ static apr_status_t take_answer(look_t *l, const cfmt_intent_row_t *in, cfmt_dee
     l->read = 1;
     l->e->hurried_at = 0;
     if (call->status == APR_SUCCESS) {
-        return change(l, in, CFMT_INTENT_ACCEPTED, "accepted", 0);
+        return cfmt_act_change(l, in, CFMT_INTENT_ACCEPTED, "accepted", 0);
     }
     if (call->status == CFMT_EREFUSED) {
-        return end(l, in, CFMT_INTENT_REFUSED, text);
+        return cfmt_act_end(l, in, CFMT_INTENT_REFUSED, text);
     }
-    return is_definite(call->status) ? try_again(l, in, text, call->retry_at)
-                                     : unsure(l, in, text);
+    return is_definite(call->status) ? cfmt_act_try_again(l, in, text, call->retry_at)
+                                     : cfmt_act_unsure(l, in, text);
 }
 
 /* Superseded while it was under way: noted beside the one that took its place. */
-static apr_status_t note_late(look_t *l, const cfmt_deed_call_t *call)
+static apr_status_t note_late(cfmt_look_t *l, const cfmt_deed_call_t *call)
 {
     cfmt_store_t *s = l->e->store;
     apr_status_t rv = cfmt_store_begin(s, STEP_WAIT);
@@ -271,7 +125,7 @@ static apr_status_t note_late(look_t *l, const cfmt_deed_call_t *call)
     return cfmt_store_commit(s);
 }
 
-static apr_status_t take_answers(look_t *l)
+static apr_status_t take_answers(cfmt_look_t *l)
 {
     apr_status_t rv = APR_SUCCESS;
     cfmt_intent_row_t in;
@@ -300,7 +154,7 @@ static apr_status_t take_answers(look_t *l)
 /* ---- by what was read ------------------------------------------------------------------------ */
 
 /* Its state was read behind t, and a short time ago. */
-static int is_read(look_t *l, const cfmt_prefix_row_t *row, apr_time_t t)
+static int is_read(cfmt_look_t *l, const cfmt_prefix_row_t *row, apr_time_t t)
 {
     int fresh = !row->missing_since && row->read_at >= t && row->read_at <= l->now
                 && l->now - row->read_at <= real(l, READ_FRESH);
@@ -313,7 +167,7 @@ static int is_read(look_t *l, const cfmt_prefix_row_t *row, apr_time_t t)
  * Just before a call that withdraws: what has come in since it was decided. *pfate says KEEP only
  * of a journal that is projected to its head.
  */
-static apr_status_t judge_anew(look_t *l, cfmt_pending_e *pfate, const cfmt_intent_row_t *in,
+static apr_status_t judge_anew(cfmt_look_t *l, cfmt_pending_e *pfate, const cfmt_intent_row_t *in,
                                const cfmt_prefix_row_t *row)
 {
     const cfmt_pending_t pending = { .want = 0, .by_hand = strcmp(in->who, "policy") != 0,
@@ -334,7 +188,7 @@ static apr_status_t judge_anew(look_t *l, cfmt_pending_e *pfate, const cfmt_inte
     return rv;
 }
 
-static apr_status_t withdraw(look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
+static apr_status_t withdraw(cfmt_look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
 {
     cfmt_pending_e fate;
     apr_status_t rv = judge_anew(l, &fate, in, row);
@@ -343,7 +197,7 @@ static apr_status_t withdraw(look_t *l, cfmt_intent_row_t *in, const cfmt_prefix
         return rv;
     }
     if (fate == CFMT_PENDING_CANCEL) {
-        return end(l, in, CFMT_INTENT_REFUSED, "an attack began, or it is held now");
+        return cfmt_act_end(l, in, CFMT_INTENT_REFUSED, "an attack began, or it is held now");
     }
     if (fate != CFMT_PENDING_KEEP) {
         wait_for(l, l->now + real(l, AGAIN));
@@ -352,20 +206,21 @@ static apr_status_t withdraw(look_t *l, cfmt_intent_row_t *in, const cfmt_prefix
     return call(l, in, row);
 }
 
-static apr_status_t put_off(look_t *l, const cfmt_intent_row_t *in, const char *why, apr_time_t at)
+static apr_status_t put_off(cfmt_look_t *l, const cfmt_intent_row_t *in, const char *why,
+                            apr_time_t at)
 {
-    return change(l, in, CFMT_INTENT_REQUESTED, why, at);
+    return cfmt_act_change(l, in, CFMT_INTENT_REQUESTED, why, at);
 }
 
 /* Its state is known: what there is to do about it. */
-static apr_status_t carry_out(look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
+static apr_status_t carry_out(cfmt_look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
 {
     const char *why = cfmt_act_impossible(row);
     apr_time_t at = 0;
     apr_status_t rv;
 
     if (why) {
-        return end(l, in, CFMT_INTENT_REFUSED, why);
+        return cfmt_act_end(l, in, CFMT_INTENT_REFUSED, why);
     }
     rv = cfmt_act_settles(l->e, &at, in, l->p);
     if (rv != APR_SUCCESS || at > l->now) {
@@ -376,36 +231,36 @@ static apr_status_t carry_out(look_t *l, cfmt_intent_row_t *in, const cfmt_prefi
         return APR_SUCCESS;
     }
     if (row->b.advertised == in->want) {
-        return end(l, in, CFMT_INTENT_DONE, "it was so already: no call was needed");
+        return cfmt_act_end(l, in, CFMT_INTENT_DONE, "it was so already: no call was needed");
     }
     at = cfmt_act_allowed(l->e, in, row, l->now, l->p);
     if (at && !in->want) {
-        return end(l, in, CFMT_INTENT_REFUSED, "advertised too short a time ago");
+        return cfmt_act_end(l, in, CFMT_INTENT_REFUSED, "advertised too short a time ago");
     }
     return at        ? put_off(l, in, "withdrawn too short a time ago", at)
            : in->want ? call(l, in, row) : withdraw(l, in, row);
 }
 
-static apr_status_t requested(look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
+static apr_status_t requested(cfmt_look_t *l, cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
 {
     const char *why = cfmt_act_void(l->e, in, l->now);
 
     if (why) {
-        return in->attempts ? end(l, in, CFMT_INTENT_FAILED, why)
-               : !strcmp(in->who, "policy") ? change(l, in, CFMT_INTENT_CANCELLED, why, 0)
-                                            : end(l, in, CFMT_INTENT_CANCELLED, why);
+        return in->attempts ? cfmt_act_end(l, in, CFMT_INTENT_FAILED, why)
+               : !strcmp(in->who, "policy") ? cfmt_act_change(l, in, CFMT_INTENT_CANCELLED, why, 0)
+                                            : cfmt_act_end(l, in, CFMT_INTENT_CANCELLED, why);
     }
     return is_read(l, row, in->created_at > in->answered_at ? 0 : in->answered_at)
                ? carry_out(l, in, row) : APR_SUCCESS;
 }
 
 /* A crash, or another leader: nobody knows what came of the call. */
-static apr_status_t orphaned(look_t *l, const cfmt_intent_row_t *in)
+static apr_status_t orphaned(cfmt_look_t *l, const cfmt_intent_row_t *in)
 {
     return in->expires_at > l->now && in->expires_at < l->now + 2 * real(l, CFMT_CALL_LEASE)
                    && !(in->owner && cfmt_owner_is_dead(in->owner))
                ? APR_SUCCESS
-               : unsure(l, in, "its leader ended during the call");
+               : cfmt_act_unsure(l, in, "its leader ended during the call");
 }
 
 static apr_time_t takes(const cfmt_intent_row_t *in)
@@ -413,39 +268,43 @@ static apr_time_t takes(const cfmt_intent_row_t *in)
     return in->sent_at + (in->want ? TAKES_ADVERTISING : TAKES_WITHDRAWING);
 }
 
-static apr_status_t accepted(look_t *l, const cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
+static apr_status_t accepted(cfmt_look_t *l, const cfmt_intent_row_t *in,
+                             const cfmt_prefix_row_t *row)
 {
     if (!is_read(l, row, in->answered_at)) {
         return APR_SUCCESS;
     }
     if (row->b.advertised == in->want) {
-        return change(l, in, CFMT_INTENT_PROPAGATING, "read as wanted: routers follow", takes(in));
+        return cfmt_act_change(l, in, CFMT_INTENT_PROPAGATING, "read as wanted: routers follow",
+                               takes(in));
     }
     if (l->now - in->answered_at < cfmt_act_shows(l->e)) {
-        return change(l, in, CFMT_INTENT_ACCEPTED, "accepted, and not read so yet",
-                      l->now + real(l, APR_USEC_PER_SEC));
+        return cfmt_act_change(l, in, CFMT_INTENT_ACCEPTED, "accepted, and not read so yet",
+                               l->now + real(l, APR_USEC_PER_SEC));
     }
-    return try_again(l, in, "accepted, but it stayed as it was", 0);
+    return cfmt_act_try_again(l, in, "accepted, but it stayed as it was", 0);
 }
 
 /* As wanted: by this call or by anybody. Else it did not come to pass. */
-static apr_status_t unknown(look_t *l, const cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
+static apr_status_t unknown(cfmt_look_t *l, const cfmt_intent_row_t *in,
+                            const cfmt_prefix_row_t *row)
 {
     if (!is_read(l, row, in->answered_at > in->sent_at ? in->answered_at : in->sent_at)) {
         return APR_SUCCESS;
     }
     if (row->b.advertised == in->want) {
-        return change(l, in, CFMT_INTENT_PROPAGATING, "the call was carried out", takes(in));
+        return cfmt_act_change(l, in, CFMT_INTENT_PROPAGATING, "the call was carried out",
+                               takes(in));
     }
     if (!in->want && l->now - in->sent_at < real(l, CALL_TAKES)) { /* it may still be */
         wait_for(l, l->now + real(l, APR_USEC_PER_SEC));
         return APR_SUCCESS;
     }
     if (!in->want && !strcmp(in->who, "policy")) {
-        return end(l, in, CFMT_INTENT_FAILED,
-                   "the call was not carried out: decided anew, with another last look");
+        return cfmt_act_end(l, in, CFMT_INTENT_FAILED,
+                            "the call was not carried out: decided anew, with another last look");
     }
-    return try_again(l, in, "the call was not carried out", 0);
+    return cfmt_act_try_again(l, in, "the call was not carried out", 0);
 }
 
 /* Dated anew, so that a reading from an older copy is not taken for a change. */
@@ -454,31 +313,33 @@ static int is_undone(const cfmt_intent_row_t *in, const cfmt_prefix_row_t *row)
     return row->b.advertised == !in->want && row->b.advertised_at != in->expects;
 }
 
-static apr_status_t propagating(look_t *l, const cfmt_intent_row_t *in,
+static apr_status_t propagating(cfmt_look_t *l, const cfmt_intent_row_t *in,
                                 const cfmt_prefix_row_t *row)
 {
     if (is_undone(in, row)) {
-        return end(l, in, CFMT_INTENT_FAILED, "somebody else has changed it back");
+        return cfmt_act_end(l, in, CFMT_INTENT_FAILED, "somebody else has changed it back");
     }
     if (!cfmt_intent_due(in, l->now) || !is_read(l, row, in->sent_at)) {
         return APR_SUCCESS;
     }
     if (row->b.advertised != in->want) {
-        return end(l, in, CFMT_INTENT_FAILED, "it did not stay as wanted");
+        return cfmt_act_end(l, in, CFMT_INTENT_FAILED, "it did not stay as wanted");
     }
-    return l->now >= takes(in) ? end(l, in, CFMT_INTENT_DONE, "routers have had their time")
-                               : change(l, in, CFMT_INTENT_PROPAGATING, NULL, takes(in));
+    return l->now >= takes(in)
+               ? cfmt_act_end(l, in, CFMT_INTENT_DONE, "routers have had their time")
+               : cfmt_act_change(l, in, CFMT_INTENT_PROPAGATING, NULL, takes(in));
 }
 
 /* Nothing can be read of it any more. */
-static apr_status_t vanished(look_t *l, const cfmt_intent_row_t *in)
+static apr_status_t vanished(cfmt_look_t *l, const cfmt_intent_row_t *in)
 {
-    return end(l, in, in->state == CFMT_INTENT_REQUESTED && !in->attempts ? CFMT_INTENT_REFUSED
-                                                                          : CFMT_INTENT_FAILED,
-               "the account has no such BGP prefix");
+    return cfmt_act_end(l, in,
+                        in->state == CFMT_INTENT_REQUESTED && !in->attempts ? CFMT_INTENT_REFUSED
+                                                                            : CFMT_INTENT_FAILED,
+                        "the account has no such BGP prefix");
 }
 
-static apr_status_t go_on(look_t *l, cfmt_intent_row_t *in)
+static apr_status_t go_on(cfmt_look_t *l, cfmt_intent_row_t *in)
 {
     const cfmt_prefix_row_t *row = cfmt_prefix_find(l->prefixes, &in->prefix);
     int due = cfmt_intent_due(in, l->now);
@@ -501,7 +362,7 @@ static apr_status_t go_on(look_t *l, cfmt_intent_row_t *in)
 
 /* ---- the round's part ------------------------------------------------------------------------ */
 
-static int is_ours(const look_t *l, const cfmt_intent_row_t *in)
+static int is_ours(const cfmt_look_t *l, const cfmt_intent_row_t *in)
 {
     const apr_array_header_t *mine = l->e->conf.mine;
     int i;
@@ -511,7 +372,7 @@ static int is_ours(const look_t *l, const cfmt_intent_row_t *in)
     return !mine || i < mine->nelts;
 }
 
-static void note_next(look_t *l, const cfmt_intent_row_t *in)
+static void note_next(cfmt_look_t *l, const cfmt_intent_row_t *in)
 {
     wait_for(l, in->not_before);
     wait_for(l, in->next_at);
@@ -521,7 +382,7 @@ static void note_next(look_t *l, const cfmt_intent_row_t *in)
 }
 
 /* Again and again, while nothing can be read: not more often than its budget bears. */
-static apr_status_t read_soon(look_t *l)
+static apr_status_t read_soon(cfmt_look_t *l)
 {
     apr_time_t mono = cfmt_monotonic();
     apr_interval_time_t left = l->e->hurried_at ? l->e->hurried_at + READ_AGAIN - mono : 0;
@@ -537,7 +398,7 @@ static apr_status_t read_soon(look_t *l)
 
 apr_status_t cfmt_act_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
 {
-    look_t l = { .e = e, .p = ptick, .now = cfmt_clock_now(e->conf.clock) };
+    cfmt_look_t l = { .e = e, .p = ptick, .now = cfmt_clock_now(e->conf.clock) };
     apr_array_header_t *open;
     apr_status_t rv = take_answers(&l);
     int i;

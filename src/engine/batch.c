@@ -11,16 +11,6 @@
 
 #include "batch.h"
 
-/* An attack that the batch touches. */
-typedef struct cfmt_group_t {
-    struct cfmt_group_t *into;  /* merged into that one; NULL = a root */
-    apr_array_header_t *ids;    /* const char *: stored attacks it is made of */
-    apr_array_header_t *items;  /* cfmt_item_t *: events that are new to it */
-    apr_array_header_t *keys;   /* cfmt_attack_key_t: new ones */
-    apr_array_header_t *lost;   /* apr_int64_t: stored events that belong elsewhere now */
-    cfmt_attack_stored_t row;   /* the result; row.a.id is its id */
-} cfmt_group_t;
-
 /* Folds keep the set of prefixes without a bound: it cannot grow beyond the configuration. */
 #define PREFIXES_MAX 100000
 
@@ -432,6 +422,8 @@ static apr_status_t take_stored(cfmt_batch_t *b, cfmt_group_t *g, const char *id
     add_texts(g->row.prefixes, row.prefixes, b->p);
     add_texts(g->row.kept, row.kept, b->p);
     g->row.rule_unknown |= row.rule_unknown;
+    g->was_open |= row.a.open;
+    g->was_ended = row.a.ended_at > g->was_ended ? row.a.ended_at : g->was_ended;
     if (row.base) {
         rv = cfmt_attack_decode(&pruned, id, row.base, b->p);
         if (rv != APR_SUCCESS) {
@@ -508,8 +500,7 @@ static apr_status_t fold_group(cfmt_batch_t *b, cfmt_group_t *g)
     return rv;
 }
 
-/* A root that something happened to; others were only looked at. */
-static int touched(const cfmt_group_t *g)
+int cfmt_batch_touched(const cfmt_group_t *g)
 {
     return !g->into && (g->items->nelts || g->lost->nelts || g->ids->nelts > 1);
 }
@@ -522,7 +513,7 @@ apr_status_t cfmt_batch_fold(cfmt_batch_t *b)
     for (i = 0; rv == APR_SUCCESS && i < b->groups->nelts; i++) {
         cfmt_group_t *g = APR_ARRAY_IDX(b->groups, i, cfmt_group_t *);
 
-        rv = touched(g) ? fold_group(b, g) : APR_SUCCESS;
+        rv = cfmt_batch_touched(g) ? fold_group(b, g) : APR_SUCCESS;
     }
     return rv == APR_SUCCESS ? cfmt_batch_entities_fold(b) : rv;
 }
@@ -574,7 +565,7 @@ apr_status_t cfmt_batch_write(cfmt_batch_t *b)
     for (i = 0; rv == APR_SUCCESS && i < b->groups->nelts; i++) {
         const cfmt_group_t *g = APR_ARRAY_IDX(b->groups, i, cfmt_group_t *);
 
-        rv = touched(g) ? write_group(b, g) : APR_SUCCESS;
+        rv = cfmt_batch_touched(g) ? write_group(b, g) : APR_SUCCESS;
     }
     for (i = 0; rv == APR_SUCCESS && i < b->items->nelts; i++) {
         rv = write_item(b, APR_ARRAY_IDX(b->items, i, cfmt_item_t *));

@@ -44,6 +44,31 @@ apr_status_t cfmt_batch_fold(cfmt_batch_t *b);
 /* Writes everything, in the caller's transaction. */
 apr_status_t cfmt_batch_write(cfmt_batch_t *b);
 
+/* ---- what changes, for announce.c; after the fold ---- */
+
+/* An attack that the batch touches. */
+typedef struct cfmt_group_t {
+    struct cfmt_group_t *into;  /* merged into that one; NULL = a root */
+    apr_array_header_t *ids;    /* const char *: stored attacks it is made of */
+    apr_array_header_t *items;  /* cfmt_item_t *: events that are new to it */
+    apr_array_header_t *keys;   /* cfmt_attack_key_t: new ones */
+    apr_array_header_t *lost;   /* apr_int64_t: stored events that belong elsewhere now */
+    cfmt_attack_stored_t row;   /* the result; row.a.id is its id */
+    int was_open;               /* one of the stored ones was */
+    apr_time_t was_ended;       /* the latest end of those that were not; 0 = none */
+} cfmt_group_t;
+
+/* A root that something happened to; others were only looked at. */
+int cfmt_batch_touched(const cfmt_group_t *g);
+
+/* An entity that the batch touches. */
+typedef struct cfmt_thing_t {
+    const char *kind, *id;
+    apr_array_header_t *items;    /* cfmt_item_t * */
+    cfmt_entity_t before;         /* events 0: it is new */
+    cfmt_entity_stored_t row;
+} cfmt_thing_t;
+
 /* ---- between batch.c and batch_entity.c ---- */
 
 /* Pointers to the events of items, and of rows that are not among the lost ones, in order. */

@@ -9,13 +9,6 @@
 
 #include "batch.h"
 
-/* An entity that the batch touches. */
-typedef struct cfmt_thing_t {
-    const char *kind, *id;
-    apr_array_header_t *items;
-    cfmt_entity_stored_t row;
-} cfmt_thing_t;
-
 apr_array_header_t *cfmt_batch_in_order(const apr_array_header_t *items,
                                         const apr_array_header_t *rows,
                                         const apr_array_header_t *lost,
@@ -76,6 +69,7 @@ static apr_status_t fold_thing(cfmt_batch_t *b, cfmt_thing_t *t)
     apr_status_t rv = cfmt_entity_load(b->s, &t->row, t->kind, t->id, b->p);
     int i;
 
+    t->before = t->row.t;
     if (rv == APR_SUCCESS
         && APR_ARRAY_IDX(events, 0, const cfmt_event_t *)->ts <= t->row.t.last_at) {
         rv = cfmt_events_of_entity(b->s, rows, t->kind, t->id, b->p);

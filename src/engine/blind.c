@@ -7,7 +7,7 @@
 
 #include <apr_strings.h>
 
-#include "sense.h"
+#include "news_of.h"
 
 #define EVERY CFMT_MINUTE
 #define REPEAT apr_time_from_sec(3600)
@@ -92,7 +92,22 @@ static apr_time_t told_at(const look_t *l)
     return text && cfmt_int_parse(&at, text, 1, l->now) == APR_SUCCESS ? at : 0;
 }
 
-static apr_status_t save(const look_t *l)
+/* Since the first of them; who: all that is new, or, each hour, all. */
+static apr_status_t tell_news(const look_t *l, const char *who)
+{
+    const cfmt_news_t n = {
+        .kind = CFMT_NEWS_BLIND, .at = l->now, .prefix = strchr(who, ' ') ? NULL : who,
+        .dedupe = apr_psprintf(l->p, "blind %" APR_TIME_T_FMT " %s", told_at(l), who),
+        .fields = cfmt_news_fields(
+            l->p, "prefix", who, "since_at", cfmt_of_time(l->now - l->after, l->p), "reason",
+            "unknown is not calm", "next", "nothing: it stays advertised until its traffic is"
+            " known again", "look", "cfmtctl status", "mode", cfmt_of_mode(l->e), NULL)
+    };
+
+    return cfmt_tell(l->e, &n, l->p);
+}
+
+static apr_status_t save(const look_t *l, const char *who)
 {
     cfmt_store_t *s = l->e->store;
     apr_status_t rv = cfmt_store_begin(s, STEP_WAIT);
@@ -101,6 +116,7 @@ static apr_status_t save(const look_t *l)
         return rv;
     }
     rv = cfmt_sensed_save(s, "blind", l->blind, l->now, l->p);
+    rv = rv == APR_SUCCESS && who ? tell_news(l, who) : rv;
     if (rv != APR_SUCCESS) {
         cfmt_store_rollback(s);
         return rv;
@@ -143,7 +159,7 @@ static apr_status_t compare(look_t *l)
         apr_table_setn(l->blind, TOLD,
                        apr_psprintf(l->p, "%" APR_TIME_T_FMT, who ? l->now : told));
     }
-    rv = save(l);
+    rv = save(l, who);
     if (rv == APR_SUCCESS) {
         tell(l, who, over);
     }

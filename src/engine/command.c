@@ -108,6 +108,10 @@ static const struct {
     { .name = "cancel", .run = cfmt_command_cancel, .late = 1 },
     { .name = "approve", .run = cfmt_command_approve, .scene = 1 },
     { .name = "deny", .run = cfmt_command_deny, .late = 1 },
+    { .name = "ack", .run = cfmt_command_ack, .late = 1 },
+    { .name = "outbox.retry", .run = cfmt_command_retry },
+    { .name = "outbox.drop", .run = cfmt_command_drop, .late = 1 },
+    { .name = "notify.test", .run = cfmt_command_test },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

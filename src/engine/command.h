@@ -1,6 +1,6 @@
 /*
  * Inside the room: one command of an operator and its answer. What runs it is in command.c, what
- * it does in command_hand.c and command_hold.c.
+ * it does in command_hand.c, command_hold.c and command_tell.c.
  */
 #ifndef CFMT_COMMAND_H
 #define CFMT_COMMAND_H
@@ -53,5 +53,7 @@ cfmt_command_fn cfmt_command_advertise, cfmt_command_withdraw, cfmt_command_canc
     cfmt_command_approve, cfmt_command_deny; /* command_hand.c */
 cfmt_command_fn cfmt_command_do_hold, cfmt_command_release, cfmt_command_adopt,
     cfmt_command_window_add, cfmt_command_window_remove; /* command_hold.c */
+cfmt_command_fn cfmt_command_ack, cfmt_command_retry, cfmt_command_drop,
+    cfmt_command_test; /* command_tell.c */
 
 #endif

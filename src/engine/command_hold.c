@@ -6,13 +6,25 @@
 #include <apr_strings.h>
 
 #include "command.h"
-#include "sense.h"
+#include "news_of.h"
 
 #define TTL_MAX apr_time_from_sec(86400 * 3650)
 
 apr_interval_time_t cfmt_command_hold_for(const cfmt_command_t *c)
 {
     return cfmt_sense_duration(c->e, "HoldFor", 0);
+}
+
+/* The others shall know why the policy leaves it alone. That it was advertised is told as such. */
+static apr_status_t tell_hold(const cfmt_command_t *c, const cfmt_hold_row_t *h)
+{
+    const cfmt_news_t n = {
+        .kind = CFMT_NEWS_HELD, .at = c->now, .prefix = cfmt_cidr_format(c->p, &h->prefix),
+        .dedupe = apr_psprintf(c->p, "held %" APR_INT64_T_FMT, h->id),
+        .fields = cfmt_of_hold(c->e, h, NULL, c->p)
+    };
+
+    return cfmt_tell(c->e, &n, c->p);
 }
 
 apr_status_t cfmt_command_hold(cfmt_command_t *c, const cfmt_cidr_t *cidr, const char *origin,
@@ -24,9 +36,11 @@ apr_status_t cfmt_command_hold(cfmt_command_t *c, const cfmt_cidr_t *cidr, const
                           .origin = origin,
                           .since = c->now,
                           .until = length ? c->now + length : 0 };
+    apr_status_t rv;
 
     c->at = h.until;
-    return cfmt_hold_put(c->e->store, &h);
+    rv = cfmt_hold_put(c->e->store, &h);
+    return rv == APR_SUCCESS && !strcmp(origin, "operator") ? tell_hold(c, &h) : rv;
 }
 
 /* ---- hold, release, adopt -------------------------------------------------------------------- */

@@ -120,11 +120,17 @@ static apr_status_t write_some(const cfmt_scene_t *sc, apr_array_header_t *outco
 
 static void remember(const cfmt_scene_t *sc, const cfmt_outcome_t *o)
 {
-    if (o->decision) {
-        cfmt_memory_t *m = cfmt_scene_memory(sc->e, &o->row->b.cidr);
+    cfmt_memory_t *m = cfmt_scene_memory(sc->e, &o->row->b.cidr);
 
+    if (o->decision) {
         m->written = o->digest;
         m->written_at = sc->now;
+    }
+    if (o->due_for) {
+        m->due_told = o->due_for;
+    }
+    if (o->locked_for) {
+        m->locked_told = cfmt_digest64(o->locked_for, strlen(o->locked_for));
     }
     sc->e->journaled |= o->intent || o->fate == CFMT_PENDING_CANCEL;
 }

@@ -47,6 +47,8 @@ typedef struct cfmt_outcome_t {
     cfmt_proposal_row_t *proposal;  /* to be made */
     const cfmt_proposal_row_t *over[2]; /* proposals that do not apply any more */
     int tell_would, tell_orphan, page;
+    apr_time_t due_for;             /* its withdrawal is near: what began the countdown; 0 = no */
+    const char *locked_for;         /* the attack that it cannot be advertised for; NULL = none */
 } cfmt_outcome_t;
 
 /* What is to be done about one prefix. */
@@ -57,6 +59,8 @@ int cfmt_outcome_writes(const cfmt_outcome_t *o);
 int cfmt_outcome_is_urgent(const cfmt_outcome_t *o);
 /* In the caller's transaction. */
 apr_status_t cfmt_outcome_write(cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_pool_t *ptemp);
+/* Why it can be withdrawn. */
+const char *cfmt_outcome_why(const cfmt_outcome_t *o, apr_pool_t *p);
 /* When it is written. */
 void cfmt_outcome_tell(const cfmt_outcome_t *o, const cfmt_scene_t *sc);
 

@@ -1,6 +1,6 @@
 /*
- * The round: project, run due jobs, ask Cloudflare, checkpoint. What it keeps between rounds can be
- * lost at any moment.
+ * The round: project, run due jobs, ask Cloudflare, tell people, checkpoint. What it keeps between
+ * rounds can be lost at any moment.
  */
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -9,6 +9,8 @@
 #include <apr_strings.h>
 
 #include "decide.h"
+#include "news_of.h"
+#include "tell.h"
 
 #define SPACING apr_time_from_msec(50) /* between the starts of two rounds */
 /* of projecting in one round: the heartbeat must not wait */
@@ -27,30 +29,63 @@
 #define BUSY_LONG apr_time_from_sec(60) /* a lock that is held this long is trouble */
 #define IDLE apr_time_from_sec(60)     /* a round is due at the latest */
 
-static void start_api(cfmt_engine_t *e)
+/* One for Cloudflare and for the channels: there is one wait. */
+static apr_status_t start_http(cfmt_engine_t *e, apr_pool_t *p)
+{
+    cfmt_http_conf_t conf = e->conf.api ? e->conf.api->http : e->conf.http;
+
+    conf.log = e->conf.log;
+    return cfmt_http_create(&e->http, &conf, p);
+}
+
+static apr_status_t start_api(cfmt_engine_t *e, apr_pool_t *p)
 {
     cfmt_api_conf_t conf;
-    apr_pool_t *p;
     apr_status_t rv;
 
     if (!e->conf.api) {
-        return;
+        return APR_SUCCESS;
     }
     conf = *e->conf.api;
     conf.clock = e->conf.clock;
-    conf.http.log = e->conf.log;
-    apr_pool_create(&p, e->pool);
-    apr_pool_tag(p, "cfmt_api");
+    conf.transport = e->http;
     rv = cfmt_api_create(&e->api, &conf, p);
     if (rv != APR_SUCCESS) {
         e->api = NULL;
+        return rv;
+    }
+    e->senses = cfmt_senses_create(p);
+    return APR_SUCCESS;
+}
+
+static void start_out(cfmt_engine_t *e)
+{
+    int channels = e->conf.channels && e->conf.channels->nelts;
+    apr_status_t rv;
+    apr_pool_t *p;
+
+    if (!e->conf.api && !channels) {
+        return;
+    }
+    apr_pool_create(&p, e->pool);
+    apr_pool_tag(p, "cfmt_out");
+    rv = start_http(e, p);
+    if (rv == APR_SUCCESS) {
+        e->teller = cfmt_teller_create(e, p);
+        rv = start_api(e, p);
+    }
+    if (rv != APR_SUCCESS && e->conf.api) {
         cfmt_log(e->conf.log, CFMT_LOG_ERR,
                  CFMT_ID(0408) "nothing can be asked of Cloudflare: %s (CfmtCaFile, CfmtProxy and "
                                "the URLs are taken at start: correct them and reload Apache)",
                  cfmt_status_text(rv, p));
-        return;
     }
-    e->senses = cfmt_senses_create(p);
+    if (channels && !e->teller) {
+        cfmt_log(e->conf.log, CFMT_LOG_ERR,
+                 CFMT_ID(1038) "nobody can be told anything: %s (CfmtCaFile and CfmtProxy are taken"
+                               " at start: correct them and reload Apache)",
+                 cfmt_status_text(rv, p));
+    }
 }
 
 /* What is remembered between rounds, of this store. After a start the real state is read first. */
@@ -79,7 +114,7 @@ cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
     e->calls = apr_array_make(p, 4, sizeof(struct cfmt_deed_call_t *));
     e->programs = apr_array_make(p, 2, sizeof(struct cfmt_program_t *));
     start_decisions(e);
-    start_api(e);
+    start_out(e);
     return e;
 }
 
@@ -88,6 +123,7 @@ void cfmt_engine_end(cfmt_engine_t *e)
     if (e->store && e->senses) {
         cfmt_senses_end(e);
     }
+    cfmt_tell_end(e);
 }
 
 /* ---- the store ------------------------------------------------------------------------------- */
@@ -355,6 +391,10 @@ static apr_status_t work(cfmt_engine_t *e, int *pmore, apr_time_t *pdue, cfmt_re
     }
     if (rv == APR_SUCCESS && !*pmore) {
         rv = decide_and_act(e, pdue, ptick);
+        rv = rv == APR_SUCCESS ? cfmt_routine_run(e, pdue, ptick) : rv;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = cfmt_tell_run(e, pdue, ptick);
     }
     if (rv == APR_SUCCESS && e->api) {
         rv = cfmt_senses_due(e, pdue);
@@ -442,11 +482,11 @@ void cfmt_engine_wait(cfmt_engine_t *e, struct pollfd *fds, int nfds, apr_interv
 {
     int ended = 0;
 
-    if (!e->api) {
+    if (!e->http) {
         (void)poll(fds, (nfds_t)nfds, timeout <= 0 ? 0 : (int)((timeout + 999) / 1000));
         return;
     }
-    if (cfmt_http_poll(cfmt_api_http(e->api), fds, nfds, timeout, &ended) != APR_SUCCESS) {
+    if (cfmt_http_poll(e->http, fds, nfds, timeout, &ended) != APR_SUCCESS) {
         (void)poll(fds, (nfds_t)nfds, 100); /* libcurl fails at once: at least we do not spin */
     }
     e->answered |= ended > 0;

@@ -20,7 +20,9 @@ struct cfmt_engine_t {
     apr_pool_t *store_pool;     /* of the handle and the projector; cleared with them */
     cfmt_store_t *store;        /* NULL while it cannot be opened */
     cfmt_projector_t *projector;
+    cfmt_http_t *http;          /* all that goes out; NULL: nothing does */
     cfmt_api_t *api;            /* NULL: no API work */
+    struct cfmt_teller_t *teller; /* NULL: nothing is sent to people */
     cfmt_senses_t *senses;
     cfmt_attacks_t *attacks;
     apr_hash_t *memories;       /* cfmt_cidr_t -> cfmt_memory_t; of scene_rows.c */
@@ -50,6 +52,9 @@ struct cfmt_engine_t {
     apr_time_t reported_at;
     apr_time_t round_at;        /* monotonic: the start of the last round */
     apr_time_t worked_at;       /* monotonic: the last round that no lock was in the way of */
+    cfmt_heartbeat_t before;    /* of who led before */
+    int greeted;                /* people know that we lead, as far as they want to */
+    apr_time_t routine_due;     /* of routine.c */
 };
 
 /* ---- jobs.c ---------------------------------------------------------------------------------- */

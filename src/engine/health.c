@@ -157,6 +157,7 @@ cfmt_health_e cfmt_health_judge(apr_array_header_t **preasons, const cfmt_health
     judge_queue(&j);
     if (fed) { /* without a leader and a store all that it would learn grows old: one fault */
         cfmt_judge_world(&j);
+        cfmt_judge_outbox(&j);
     }
     *preasons = j.reasons;
     return j.worst;

@@ -17,8 +17,7 @@ const char *cfmt_health_when(const char *name, apr_time_t t, apr_time_t now, apr
                         (double)(now - t) / APR_USEC_PER_SEC);
 }
 
-/* A time that needs no age, often one to come. */
-static const char *moment(apr_time_t t, apr_pool_t *p)
+const char *cfmt_health_moment(apr_time_t t, apr_pool_t *p)
 {
     return t ? apr_psprintf(p, "\"%s\"", cfmt_time_format(p, t)) : "null";
 }
@@ -48,9 +47,10 @@ static const char *upstream_text(const cfmt_health_upstream_t *u, apr_time_t now
                         "{\"breaker\":\"%s\",\"since\":%s,\"problem\":%s,%s,\"retry_at\":%s,"
                         "\"left\":%" APR_INT64_T_FMT ",\"quota\":%" APR_INT64_T_FMT
                         ",\"clock_skew_s\":%s,%s}",
-                        cfmt_breaker_name(u->breaker), moment(u->since, p), word(u->problem, p),
+                        cfmt_breaker_name(u->breaker), cfmt_health_moment(u->since, p),
+                        word(u->problem, p),
                         cfmt_health_when("last_ok", u->last_ok, now, p),
-                        moment(cfmt_health_retry_at(u, now), p), u->left, u->quota,
+                        cfmt_health_moment(cfmt_health_retry_at(u, now), p), u->left, u->quota,
                         u->skew ? apr_psprintf(p, "%.1f", (double)u->skew / APR_USEC_PER_SEC)
                                 : "null",
                         cfmt_health_when("read", u->read_at, now, p));
@@ -63,7 +63,7 @@ static const char *token_text(const cfmt_health_world_t *w, apr_time_t now, apr_
     }
     return apr_psprintf(p, "{\"status\":%s,\"form\":%s,\"expires_at\":%s,%s}",
                         word(w->token_status, p), word(w->token_form, p),
-                        moment(w->token_expires_at, p),
+                        cfmt_health_moment(w->token_expires_at, p),
                         cfmt_health_when("read", w->token_read_at, now, p));
 }
 
@@ -76,7 +76,7 @@ static const char *alerts_text(const cfmt_health_world_t *w, apr_time_t now, apr
                         "{\"policies\":%" APR_INT64_T_FMT ",\"destinations\":%" APR_INT64_T_FMT
                         ",\"unsent\":%s,\"failing\":%s,\"last_failure_at\":%s,%s}",
                         w->policies, w->destinations, words(&w->unsent, p), word(w->failing, p),
-                        moment(w->last_failure, p),
+                        cfmt_health_moment(w->last_failure, p),
                         cfmt_health_when("read", w->alerts_read_at, now, p));
 }
 
@@ -90,7 +90,8 @@ static const char *jobs_text(const cfmt_health_world_t *w, apr_time_t now, apr_p
 
         text = apr_psprintf(p, "%s%s%s:{\"fails\":%d,%s,\"due_at\":%s}", text, i ? "," : "",
                             cfmt_json_quote(p, job->name), job->fails,
-                            cfmt_health_when("ok", job->ok_at, now, p), moment(job->due_at, p));
+                            cfmt_health_when("ok", job->ok_at, now, p),
+                            cfmt_health_moment(job->due_at, p));
     }
     return text;
 }
@@ -139,7 +140,7 @@ static const char *traffic_text(const cfmt_health_facts_t *f, apr_pool_t *p)
     return apr_psprintf(p,
                         "{\"newest_at\":%s,\"newest_age_s\":%s,\"idle\":%s,\"blind\":%s,"
                         "\"truncated\":%s,%s}",
-                        moment(w->newest_row, p),
+                        cfmt_health_moment(w->newest_row, p),
                         w->newest_row ? apr_psprintf(p, "%.3f", (double)age / APR_USEC_PER_SEC)
                                       : "null",
                         w->idle ? "true" : "false", words(&w->blind, p), words(&w->cut, p),

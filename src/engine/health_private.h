@@ -22,6 +22,10 @@ const char *cfmt_judge_span(cfmt_judge_t *j, apr_interval_time_t d);
 apr_time_t cfmt_judge_real(const cfmt_judge_t *j, apr_time_t at);
 /* health_api.c: what the leader learns from Cloudflare. */
 void cfmt_judge_world(cfmt_judge_t *j);
+/* health_outbox.c: what people are not told. */
+void cfmt_judge_outbox(cfmt_judge_t *j);
+/* health_json.c: a time that needs no age, often one to come; null at 0. */
+const char *cfmt_health_moment(apr_time_t t, apr_pool_t *p);
 /* When the upstream may be asked again; 0 = now. */
 apr_time_t cfmt_health_retry_at(const cfmt_health_upstream_t *u, apr_time_t now);
 /* When what is known of prefixes was read; 0 = never. */

@@ -43,7 +43,8 @@ static void read_retention(cfmt_retention_t *conf, const char *text, apr_pool_t 
         place = !strcmp(word, "journal") ? &conf->journal
                 : !strcmp(word, "rejected") ? &conf->rejected
                 : !strcmp(word, "evidence") ? &conf->evidence
-                : !strcmp(word, "traffic") ? &conf->traffic : NULL;
+                : !strcmp(word, "traffic") ? &conf->traffic
+                : !strcmp(word, "outbox") ? &conf->outbox : NULL;
         if (place && cfmt_duration_parse(place, value) != APR_SUCCESS) {
             *place = 0;
         }

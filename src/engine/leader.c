@@ -16,10 +16,14 @@
 
 #define BEAT_SIZE 96 /* one fixed-size line: a reader never sees half of an older, longer one */
 
+#define ENDED "ended" /* behind the figures of whoever gave the lead up */
+
 struct cfmt_leader_t {
     int fd;
     const char *path;
     apr_time_t started_at;
+    cfmt_heartbeat_t mine, before; /* the last beat; what was there when we came */
+    int heir;                      /* `before` is told of */
 };
 
 /* ---- file ------------------------------------------------------------------------------------ */
@@ -67,6 +71,56 @@ static int in_place(const cfmt_leader_t *l)
            && mine.st_ino == there.st_ino;
 }
 
+/* ---- read ------------------------------------------------------------------------------------ */
+
+#define BEAT_FIELDS 4
+#define BEAT_TIME_MAX (apr_time_from_sec(APR_INT64_C(253402300799))) /* the end of the year 9999 */
+
+/* Root reads what others can write: four numbers that are times and counts, or nothing. */
+static apr_status_t parse_beat(cfmt_heartbeat_t *hb, char *line)
+{
+    static const apr_int64_t least[BEAT_FIELDS] = {2, 0, 0, 1};
+    static const apr_int64_t most[BEAT_FIELDS] = {INT_MAX, BEAT_TIME_MAX, APR_INT64_MAX,
+                                                  BEAT_TIME_MAX};
+    apr_int64_t n[BEAT_FIELDS];
+    char *rest = NULL, *word = strtok_r(line, " \n", &rest);
+    int i;
+
+    for (i = 0; i < BEAT_FIELDS; i++, word = strtok_r(NULL, " \n", &rest)) {
+        if (cfmt_int_parse(&n[i], word, least[i], most[i]) != APR_SUCCESS) {
+            return CFMT_EMISSING;
+        }
+    }
+    hb->ended = word && !strcmp(word, ENDED);
+    if (word && (!hb->ended || strtok_r(NULL, " \n", &rest))) {
+        return CFMT_EMISSING;
+    }
+    hb->pid = (pid_t)n[0];
+    hb->started_at = n[1];
+    hb->round = n[2];
+    hb->at = n[3];
+    return APR_SUCCESS;
+}
+
+/* Nothing in *hb unless it succeeds. */
+static apr_status_t read_beat(cfmt_heartbeat_t *hb, int fd)
+{
+    char line[BEAT_SIZE + 1];
+    cfmt_heartbeat_t found;
+    ssize_t len = pread(fd, line, BEAT_SIZE, 0);
+
+    memset(hb, 0, sizeof(*hb));
+    if (len <= 0) {
+        return CFMT_EMISSING;
+    }
+    line[len] = '\0';
+    if (parse_beat(&found, line) != APR_SUCCESS) {
+        return CFMT_EMISSING;
+    }
+    *hb = found;
+    return APR_SUCCESS;
+}
+
 /* ---- lead ------------------------------------------------------------------------------------ */
 
 apr_status_t cfmt_leader_take(cfmt_leader_t **pl, const char *db, apr_time_t now, apr_pool_t *p)
@@ -92,6 +146,7 @@ apr_status_t cfmt_leader_take(cfmt_leader_t **pl, const char *db, apr_time_t now
         close(l->fd);
         return rv;
     }
+    (void)read_beat(&l->before, l->fd);
     rv = cfmt_leader_beat(l, 0, now); /* whoever cannot write the heartbeat must not lead unseen */
     if (rv != APR_SUCCESS) {
         cfmt_leader_release(l);
@@ -101,67 +156,56 @@ apr_status_t cfmt_leader_take(cfmt_leader_t **pl, const char *db, apr_time_t now
     return APR_SUCCESS;
 }
 
-apr_status_t cfmt_leader_beat(cfmt_leader_t *l, apr_int64_t round, apr_time_t now)
+static apr_status_t write_beat(const cfmt_leader_t *l, const cfmt_heartbeat_t *hb)
 {
     char line[BEAT_SIZE + 1];
-    int len;
+    int len = apr_snprintf(line, sizeof(line),
+                           "%d %" APR_TIME_T_FMT " %" APR_INT64_T_FMT " %" APR_TIME_T_FMT "%s",
+                           (int)hb->pid, hb->started_at, hb->round, hb->at,
+                           hb->ended ? " " ENDED : "");
 
+    memset(line + len, ' ', (size_t)(BEAT_SIZE - len));
+    line[BEAT_SIZE - 1] = '\n';
+    return pwrite(l->fd, line, BEAT_SIZE, 0) == BEAT_SIZE ? APR_SUCCESS
+                                                          : cfmt_status_of_errno(errno);
+}
+
+apr_status_t cfmt_leader_beat(cfmt_leader_t *l, apr_int64_t round, apr_time_t now)
+{
     if (!in_place(l)) {
         return CFMT_EREPLACED;
     }
-    len = apr_snprintf(line, sizeof(line),
-                       "%d %" APR_TIME_T_FMT " %" APR_INT64_T_FMT " %" APR_TIME_T_FMT,
-                       (int)getpid(), l->started_at, round, now);
-    memset(line + len, ' ', (size_t)(BEAT_SIZE - len));
-    line[BEAT_SIZE - 1] = '\n';
-    if (pwrite(l->fd, line, BEAT_SIZE, 0) != BEAT_SIZE) {
-        return cfmt_status_of_errno(errno);
-    }
-    return APR_SUCCESS;
+    l->mine = (cfmt_heartbeat_t){ .pid = getpid(), .started_at = l->started_at, .round = round,
+                                  .at = now };
+    return write_beat(l, &l->mine);
+}
+
+const cfmt_heartbeat_t *cfmt_leader_inherit(cfmt_leader_t *l)
+{
+    l->heir = 1;
+    return &l->before;
 }
 
 void cfmt_leader_release(cfmt_leader_t *l)
 {
+    int dead = l && l->before.pid && !l->before.ended && !l->heir;
+
     if (l && l->fd >= 0) {
+        l->mine.ended = 1;
+        if (l->mine.pid && in_place(l)) {
+            (void)write_beat(l, dead ? &l->before : &l->mine);
+        }
         close(l->fd); /* the lock goes with its only descriptor */
         l->fd = -1;
     }
 }
 
-/* ---- read ------------------------------------------------------------------------------------ */
-
-#define BEAT_FIELDS 4
-#define BEAT_TIME_MAX (apr_time_from_sec(APR_INT64_C(253402300799))) /* the end of the year 9999 */
-
-/* Root reads what others can write: four numbers that are times and counts, or nothing. */
-static apr_status_t parse_beat(cfmt_heartbeat_t *hb, char *line)
-{
-    static const apr_int64_t least[BEAT_FIELDS] = {2, 0, 0, 1};
-    static const apr_int64_t most[BEAT_FIELDS] = {INT_MAX, BEAT_TIME_MAX, APR_INT64_MAX,
-                                                  BEAT_TIME_MAX};
-    apr_int64_t n[BEAT_FIELDS];
-    char *rest = NULL, *word = strtok_r(line, " \n", &rest);
-    int i;
-
-    for (i = 0; i < BEAT_FIELDS; i++, word = strtok_r(NULL, " \n", &rest)) {
-        if (cfmt_int_parse(&n[i], word, least[i], most[i]) != APR_SUCCESS) {
-            return CFMT_EMISSING;
-        }
-    }
-    if (word) {
-        return CFMT_EMISSING;
-    }
-    hb->pid = (pid_t)n[0];
-    hb->started_at = n[1];
-    hb->round = n[2];
-    hb->at = n[3];
-    return APR_SUCCESS;
-}
+/* ---- for others ------------------------------------------------------------------------------ */
 
 apr_status_t cfmt_leader_read(cfmt_heartbeat_t *hb, const char *db)
 {
-    char path[PATH_MAX], line[BEAT_SIZE + 1];
-    ssize_t len = -1;
+    apr_status_t rv = CFMT_EMISSING;
+    char path[PATH_MAX];
     int fd;
 
     memset(hb, 0, sizeof(*hb));
@@ -171,12 +215,8 @@ apr_status_t cfmt_leader_read(cfmt_heartbeat_t *hb, const char *db)
         return cfmt_status_of_errno(errno);
     }
     if (plain(fd)) {
-        len = pread(fd, line, BEAT_SIZE, 0);
+        rv = read_beat(hb, fd);
     }
     close(fd);
-    if (len <= 0) {
-        return CFMT_EMISSING;
-    }
-    line[len] = '\0';
-    return parse_beat(hb, line);
+    return rv;
 }

@@ -6,8 +6,7 @@
 
 #include <apr_strings.h>
 
-#include "decide.h"
-#include "sense.h"
+#include "news_of.h"
 
 #define WOULD_AGAIN apr_time_from_sec(3600)
 #define TTL apr_time_from_sec(30 * 60)
@@ -81,7 +80,7 @@ static void judge_pending(cfmt_outcome_t *o, const cfmt_scene_t *sc)
     }
 }
 
-static const char *why_withdraw(const cfmt_outcome_t *o, apr_pool_t *p)
+const char *cfmt_outcome_why(const cfmt_outcome_t *o, apr_pool_t *p)
 {
     const cfmt_gate_t *calm = &o->d.gates[CFMT_GATE_CALM];
     const cfmt_cause_t *cause = &o->standing.cause;
@@ -100,7 +99,7 @@ static void choose_withdrawal(cfmt_outcome_t *o, const cfmt_scene_t *sc)
     case CFMT_DO_WITHDRAW:
         o->intent = make_intent(o, sc, 0,
                                 o->c.options.withdraw == CFMT_HOW_PROPOSE ? "proposal" : "calm",
-                                why_withdraw(o, sc->p));
+                                cfmt_outcome_why(o, sc->p));
         o->intent->attack = o->standing.cause.attack;
         o->intent->proposal = o->c.withdraw_offer.state == CFMT_OFFER_APPROVED
                                   ? o->c.withdraw_offer.id : 0;
@@ -228,6 +227,7 @@ apr_status_t cfmt_outcome_find(cfmt_outcome_t *o, const cfmt_scene_t *sc,
     o->standing.orphan_told_at = o->tell_orphan ? sc->now : o->standing.orphan_told_at;
     o->standing.would_told_at = o->tell_would ? sc->now : o->standing.would_told_at;
     o->save_standing |= o->page || o->tell_orphan || o->tell_would;
+    cfmt_outcome_notice(o, sc);
     return rv;
 }
 
@@ -236,12 +236,12 @@ apr_status_t cfmt_outcome_find(cfmt_outcome_t *o, const cfmt_scene_t *sc,
 int cfmt_outcome_writes(const cfmt_outcome_t *o)
 {
     return o->save_standing || o->decision || o->intent || o->proposal || o->over[0] || o->over[1]
-           || o->fate == CFMT_PENDING_CANCEL;
+           || o->fate == CFMT_PENDING_CANCEL || o->due_for || o->locked_for;
 }
 
 int cfmt_outcome_is_urgent(const cfmt_outcome_t *o)
 {
-    return o->intent || o->proposal || o->page || o->fate == CFMT_PENDING_CANCEL;
+    return o->intent || o->proposal || o->page || o->fate == CFMT_PENDING_CANCEL || o->locked_for;
 }
 
 static apr_status_t record_change(const cfmt_standing_t *st, const cfmt_scene_t *sc, apr_pool_t *p)
@@ -337,7 +337,7 @@ apr_status_t cfmt_outcome_write(cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_p
     if (rv == APR_SUCCESS && o->decision) {
         rv = cfmt_decision_put(sc->e->store, o->decision, &changed, ptemp);
     }
-    return rv;
+    return rv == APR_SUCCESS ? cfmt_outcome_news(o, sc, ptemp) : rv;
 }
 
 /* ---- telling --------------------------------------------------------------------------------- */
@@ -380,14 +380,6 @@ static void tell_proposal(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
              o->proposal->reason);
 }
 
-/* "NOT PROTECTED against attack a1b2: locked by Cloudflare": the line has said the first part. */
-static const char *behind_colon(const char *text)
-{
-    const char *colon = strstr(text, ": ");
-
-    return colon ? colon + 2 : text;
-}
-
 void cfmt_outcome_tell(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
 {
     const cfmt_log_t *log = sc->e->conf.log;
@@ -413,7 +405,7 @@ void cfmt_outcome_tell(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
     if (o->page) {
         cfmt_log(log, CFMT_LOG_ERR, CFMT_ID(0966) "attack %s open, %s is NOT PROTECTED: %s; cfmtctl"
                  " advertise %s", o->a.attack ? o->a.attack : "?", name_of(o, sc->p),
-                 behind_colon(o->advertise_text), name_of(o, sc->p));
+                 cfmt_of_reason(o->advertise_text), name_of(o, sc->p));
     }
     if (o->tell_would) {
         cfmt_log(log, CFMT_LOG_WARNING, CFMT_ID(0967) "would withdraw %s now, and CfmtMode observe"

@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "announce.h"
 #include "batch.h"
 #include "cfmt_engine.h"
 #include "project_evidence.h"
@@ -20,19 +21,12 @@
 #define ROWS_MIN 25
 #define CURSOR_START 0 /* before the first row */
 
-/* What `config` rows say that projections depend on. */
-typedef struct conf_t {
-    const char *account;          /* NULL = none: every account is ours */
-    apr_array_header_t *prefixes; /* cfmt_prefix_t, sorted */
-    cfmt_thresholds_t *thresholds;
-} conf_t;
-
 struct cfmt_projector_t {
     const cfmt_log_t *log;
     apr_pool_t *pool;
     apr_pool_t *pstep;      /* cleared each step: callers may run many with one scratch pool */
     apr_pool_t *pconf;
-    conf_t conf;
+    cfmt_in_force_t conf;
     cfmt_world_t world;
     apr_int64_t conf_cursor; /* conf and world are in force at this cursor; < 0 = not loaded */
     apr_int64_t conf_pruned; /* and the journal was pruned up to there: what is gone went, too */
@@ -42,6 +36,7 @@ struct cfmt_projector_t {
 /* How far the projection is. */
 typedef struct position_t {
     apr_int64_t cursor, pruned, mapped;
+    apr_int64_t announced;      /* rows up to here were told of: not again */
     cfmt_findings_from_t evidence;
     cfmt_remap_t remap;
 } position_t;
@@ -62,13 +57,14 @@ typedef struct step_t {
     int rows;                     /* taken */
     row_e sort;                   /* of what is taken */
     apr_time_t last_delivery;
-    conf_t conf;                  /* in force at the row being read */
+    cfmt_in_force_t conf;         /* in force at the row being read */
     const cfmt_journal_row_t *conf_row; /* the row that changed it; NULL = none did */
     const cfmt_journal_row_t *snapshot; /* the step is this row alone */
     apr_int64_t moved;            /* the last row that changed where attacks hit; 0 = none */
     cfmt_remapping_t remapping;   /* the step of a change before it: no rows */
     cfmt_batch_t batch;
     cfmt_findings_t findings;
+    cfmt_announce_t announce;
 } step_t;
 
 cfmt_projector_t *cfmt_projector_create(const cfmt_log_t *log, apr_pool_t *p)
@@ -88,50 +84,6 @@ cfmt_projector_t *cfmt_projector_create(const cfmt_log_t *log, apr_pool_t *p)
 
 /* ---- configuration in force ------------------------------------------------------------------ */
 
-static int by_cidr(const void *a, const void *b)
-{
-    return cfmt_cidr_compare(&((const cfmt_prefix_t *)a)->cidr, &((const cfmt_prefix_t *)b)->cidr);
-}
-
-static void conf_read(conf_t *c, const apr_table_t *t, apr_pool_t *p)
-{
-    const apr_array_header_t *elts = apr_table_elts(t);
-    const char *account = apr_table_get(t, "AccountId");
-    int i;
-
-    c->account = account && *account ? apr_pstrdup(p, account) : NULL;
-    c->prefixes = apr_array_make(p, 8, sizeof(cfmt_prefix_t));
-    for (i = 0; i < elts->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(elts, i, apr_table_entry_t).key;
-        cfmt_prefix_t prefix = { .name = NULL };
-
-        /* "Prefix *" is a policy for prefixes that the API lists, not a prefix. */
-        if (!strncmp(name, "Prefix ", 7)
-            && cfmt_cidr_parse(&prefix.cidr, NULL, name + 7) == APR_SUCCESS) {
-            APR_ARRAY_PUSH(c->prefixes, cfmt_prefix_t) = prefix;
-        }
-    }
-    qsort(c->prefixes->elts, (size_t)c->prefixes->nelts, sizeof(cfmt_prefix_t), by_cidr);
-    c->thresholds = cfmt_thresholds(t, p);
-}
-
-/* row: of kind config or snapshot; NULL = there is none. */
-static void conf_of_row(conf_t *c, const cfmt_journal_row_t *row, apr_pool_t *p)
-{
-    apr_table_t *t;
-
-    if (!row || !row->body) {
-        t = apr_table_make(p, 1);
-    }
-    else if (!strcmp(row->kind, "snapshot")) {
-        t = cfmt_snapshot_config(row->body, row->len, p);
-    }
-    else {
-        t = cfmt_settings_decode(row->body, row->len, p);
-    }
-    conf_read(c, t, p);
-}
-
 static int is_loaded(const cfmt_projector_t *pr, const position_t *at)
 {
     return pr->conf_cursor == at->cursor && pr->conf_pruned == at->pruned;
@@ -139,34 +91,17 @@ static int is_loaded(const cfmt_projector_t *pr, const position_t *at)
 
 static apr_status_t conf_load(cfmt_projector_t *pr, cfmt_store_t *s, const position_t *at)
 {
-    apr_array_header_t *rows;
-    apr_int64_t id;
-    apr_status_t rv = cfmt_meta_int(s, CFMT_META_CONFIG, 0, &id);
+    apr_status_t rv;
 
     pr->conf_cursor = -1;
     apr_pool_clear(pr->pconf);
+    rv = cfmt_in_force_load(&pr->conf, s, pr->pconf);
     if (rv == APR_SUCCESS) {
-        rv = cfmt_journal_read(s, id - 1, id ? 1 : 0, &rows, pr->pstep);
-    }
-    if (rv == APR_SUCCESS) {
-        conf_of_row(&pr->conf, rows->nelts ? &APR_ARRAY_IDX(rows, 0, cfmt_journal_row_t) : NULL,
-                    pr->pconf);
         rv = cfmt_world_load(&pr->world, s, pr->conf.prefixes, pr->pconf);
     }
     pr->conf_cursor = rv == APR_SUCCESS ? at->cursor : -1;
     pr->conf_pruned = at->pruned;
     return rv;
-}
-
-static int same_prefixes(const conf_t *a, const conf_t *b)
-{
-    int i, same = a->prefixes->nelts == b->prefixes->nelts;
-
-    for (i = 0; same && i < a->prefixes->nelts; i++) {
-        same = !by_cidr(&APR_ARRAY_IDX(a->prefixes, i, cfmt_prefix_t),
-                        &APR_ARRAY_IDX(b->prefixes, i, cfmt_prefix_t));
-    }
-    return same;
 }
 
 /* ---- rows -> items --------------------------------------------------------------------------- */
@@ -273,11 +208,11 @@ static apr_status_t take_attack(step_t *st, const cfmt_journal_row_t *row)
 
 static void take_config(step_t *st, const cfmt_journal_row_t *row)
 {
-    conf_t before = st->conf;
+    cfmt_in_force_t before = st->conf;
 
-    conf_of_row(&st->conf, row, st->p);
+    cfmt_in_force_read(&st->conf, row, st->p);
     st->conf_row = row;
-    if (!same_prefixes(&before, &st->conf)) {
+    if (!cfmt_in_force_same_prefixes(&before, &st->conf)) {
         st->moved = row->id;
     }
 }
@@ -356,6 +291,7 @@ static apr_status_t position(cfmt_store_t *s, position_t *at)
     rv = rv == APR_SUCCESS ? cfmt_findings_from(s, &at->evidence) : rv;
     rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_PRUNED, 0, &at->pruned) : rv;
     rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_MAPPED, 0, &at->mapped) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_ANNOUNCED, 0, &at->announced) : rv;
     return rv == APR_SUCCESS ? cfmt_remap_load(s, &at->remap) : rv;
 }
 
@@ -392,6 +328,13 @@ static apr_status_t begin_step(step_t *st)
     return rv;
 }
 
+static apr_status_t find_news(step_t *st, apr_time_t now)
+{
+    st->announce = (cfmt_announce_t){ .s = st->s, .p = st->p, .conf = &st->conf,
+                                      .world = &st->pr->world, .now = now };
+    return cfmt_announce_find(&st->announce, &st->batch);
+}
+
 /* Phase 1: everything that needs no lock. */
 static apr_status_t read_rows(step_t *st, const apr_array_header_t *rows)
 {
@@ -409,6 +352,9 @@ static apr_status_t read_rows(step_t *st, const apr_array_header_t *rows)
            && !cfmt_findings_full(&st->findings, st->rows);
          st->rows++, row++) {
         sort = sort_of(row);
+        if (st->rows && row[-1].id <= st->at.announced && row->id > st->at.announced) {
+            break; /* a step tells of all its rows or of none */
+        }
         if (sort != ROW_NEITHER && st->sort != ROW_NEITHER && sort != st->sort) {
             break;
         }
@@ -420,7 +366,8 @@ static apr_status_t read_rows(step_t *st, const apr_array_header_t *rows)
         st->sort = sort == ROW_NEITHER ? st->sort : sort;
         st->head = cfmt_findings_over(&st->findings) ? st->at.cursor : row->id;
     }
-    return rv == APR_SUCCESS ? cfmt_batch_fold(&st->batch) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_batch_fold(&st->batch) : rv;
+    return rv == APR_SUCCESS && st->head > st->at.announced ? find_news(st, row[-1].at) : rv;
 }
 
 static apr_status_t restore(step_t *st)
@@ -449,6 +396,9 @@ static apr_status_t write_rows(step_t *st)
     rv = rv == APR_SUCCESS ? cfmt_findings_write(&st->findings, st->s, st->p) : rv;
     if (rv == APR_SUCCESS && st->moved) {
         rv = cfmt_remap_save(st->s, &remap);
+    }
+    if (rv == APR_SUCCESS && st->announce.news) {
+        rv = cfmt_announce_write(&st->announce, st->head);
     }
     return rv == APR_SUCCESS ? cfmt_meta_set_int(st->s, CFMT_META_LAST_DELIVERY, st->last_delivery)
                              : rv;

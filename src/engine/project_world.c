@@ -90,6 +90,7 @@ typedef struct change_t {
 void cfmt_world_begin(cfmt_world_t *w, apr_pool_t *p)
 {
     w->changed = apr_array_make(p, 8, sizeof(change_t));
+    w->turned = apr_array_make(p, 2, sizeof(cfmt_turned_t));
 }
 
 static apr_status_t take_prefix(cfmt_world_t *w, const cfmt_journal_row_t *j, int *pmoved,
@@ -125,6 +126,9 @@ static apr_status_t take_tunnel(cfmt_world_t *w, const cfmt_journal_row_t *j, ap
     before = apr_hash_get(w->tunnels, row->t.id, APR_HASH_KEY_STRING);
     if (before) {
         cfmt_tunnel_follow(row, before);
+    }
+    if (!row->gone && (!before || strcmp(before->state, row->state))) {
+        APR_ARRAY_PUSH(w->turned, cfmt_turned_t) = (cfmt_turned_t){ .before = before, .row = row };
     }
     apr_hash_set(w->tunnels, row->t.id, APR_HASH_KEY_STRING, row);
     APR_ARRAY_PUSH(w->changed, change_t) = (change_t){ .tunnel = row };

@@ -13,7 +13,11 @@ typedef struct cfmt_world_t {
     apr_hash_t *prefixes, *tunnels, *rules; /* id -> row of the table, gone ones included */
     apr_array_header_t *ours;    /* cfmt_prefix_t, sorted, distinct: configured or listed */
     apr_array_header_t *changed; /* rows taken in this step, to be written */
+    apr_array_header_t *turned;  /* cfmt_turned_t: tunnels whose state is not what it was */
 } cfmt_world_t;
+typedef struct cfmt_turned_t {
+    const cfmt_tunnel_row_t *before, *row; /* before: NULL = not known */
+} cfmt_turned_t;
 
 /* As the tables say, with the configured prefixes (cfmt_prefix_t). Lives in p. */
 apr_status_t cfmt_world_load(cfmt_world_t *w, cfmt_store_t *s,

@@ -2,7 +2,9 @@
  * What is told because time has passed: a hold that nobody needs any more, the head of the audit
  * chain.
  */
-#include "decide.h"
+#include <apr_strings.h>
+
+#include "news_of.h"
 
 #define DAY apr_time_from_sec(86400)
 #define STEP_WAIT apr_time_from_msec(250)
@@ -39,6 +41,19 @@ static void tell_hold(const cfmt_scene_t *sc, const cfmt_hold_row_t *h)
              name, cfmt_time_format(sc->p, h->since), h->who, name);
 }
 
+static apr_status_t tell_news(const cfmt_scene_t *sc, const cfmt_hold_row_t *h)
+{
+    const char *name = cfmt_cidr_format(sc->p, &h->prefix);
+    const cfmt_news_t n = {
+        .kind = CFMT_NEWS_HELD, .at = sc->now, .prefix = name,
+        .dedupe = apr_psprintf(sc->p, "held %" APR_INT64_T_FMT " %" APR_TIME_T_FMT, h->id,
+                               h->told_at),
+        .fields = cfmt_of_hold(sc->e, h, "no attack on it is open any more", sc->p)
+    };
+
+    return cfmt_tell(sc->e, &n, sc->p);
+}
+
 static apr_status_t note_told(const cfmt_scene_t *sc, const cfmt_hold_row_t *h)
 {
     apr_status_t rv = cfmt_store_begin(sc->e->store, STEP_WAIT);
@@ -47,6 +62,7 @@ static apr_status_t note_told(const cfmt_scene_t *sc, const cfmt_hold_row_t *h)
         return rv;
     }
     rv = cfmt_hold_told(sc->e->store, h->id, sc->now);
+    rv = rv == APR_SUCCESS ? tell_news(sc, h) : rv;
     if (rv != APR_SUCCESS) {
         cfmt_store_rollback(sc->e->store);
         return rv;

@@ -30,6 +30,7 @@ struct cfmt_runner_t {
     apr_pool_t *tick;
     int stop_fd;
     volatile int stop;     /* set by any thread or a signal handler */
+    volatile int last;     /* the service ends with us */
     volatile int leads;
     apr_int64_t round;
     cfmt_leader_t *leader;
@@ -103,6 +104,9 @@ static apr_interval_time_t at_most(apr_interval_time_t t, apr_interval_time_t li
 static void resign(cfmt_runner_t *r)
 {
     if (r->leader) {
+        if (__atomic_load_n(&r->last, __ATOMIC_ACQUIRE)) {
+            cfmt_engine_farewell(r->engine);
+        }
         cfmt_engine_end(r->engine);
         cfmt_leader_release(r->leader);
         r->leader = NULL;
@@ -146,6 +150,7 @@ static int lead(cfmt_runner_t *r)
         return 0;
     }
     r->engine = cfmt_engine_create(&r->conf.engine, r->lead_pool);
+    cfmt_engine_follows(r->engine, cfmt_leader_inherit(r->leader));
     r->round = 0;
     __atomic_store_n(&r->leads, 1, __ATOMIC_RELEASE);
     cfmt_log(r->conf.engine.log, CFMT_LOG_NOTICE,
@@ -310,6 +315,12 @@ void cfmt_runner_ask(cfmt_runner_t *r)
     __atomic_store_n(&r->stop, 1, __ATOMIC_RELEASE);
     rc = write(r->stop_fd, &one, sizeof(one));
     (void)rc; /* full means: already asked */
+}
+
+void cfmt_runner_last(cfmt_runner_t *r)
+{
+    __atomic_store_n(&r->last, 1, __ATOMIC_RELEASE);
+    cfmt_runner_ask(r);
 }
 
 static int wait_done(cfmt_runner_t *r, apr_interval_time_t limit)

@@ -19,6 +19,8 @@ typedef struct cfmt_memory_t {
     apr_int64_t failing;          /* the operator's intent that `failed` is about; 0 = policy's */
     int failed;                   /* in a row, since one was done */
     apr_time_t told_failing_at;   /* last */
+    apr_time_t due_told;          /* that it is withdrawn soon: the countdown that was told */
+    apr_int64_t locked_told;      /* digest of the attack that it is locked under */
 } cfmt_memory_t;
 
 /* What the tables hold of one prefix. Arrays are NULL where there is nothing. */

@@ -511,6 +511,9 @@ static apr_status_t advance(state_t *st, const cfmt_sense_t *job, cfmt_engine_t 
         st->run->over = !st->run->pending;
         if (st->run->over) {
             job->conclude(st->run);
+            if (st->run->result.status == CFMT_EAUTH) {
+                cfmt_token_refused(st->run);
+            }
         }
     }
     return st->run->over ? finish(st, ptick) : APR_SUCCESS;

@@ -98,6 +98,9 @@ extern const cfmt_sense_t cfmt_sense_prefixes, cfmt_sense_token, cfmt_sense_rang
  */
 apr_status_t cfmt_blind_check(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
 
+/* sense_token.c: of any job that ended so: people are told, at once and then each hour. */
+void cfmt_token_refused(cfmt_run_t *run);
+
 /* What "limits" found, or the defaults. */
 void cfmt_limits_load(cfmt_analytics_limits_t *l, cfmt_run_t *run);
 /* The same of the dataset that has the detail of attacks. */

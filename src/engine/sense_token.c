@@ -6,9 +6,10 @@
 
 #include <apr_strings.h>
 
-#include "sense.h"
+#include "news_of.h"
 
 #define DAY apr_time_from_sec(86400)
+#define AGAIN apr_time_from_sec(3600)  /* that it is refused */
 
 typedef struct token_t {
     cfmt_token_t token;
@@ -95,6 +96,22 @@ static int days_left(const cfmt_run_t *run, const cfmt_token_t *t)
     return 0;
 }
 
+static void tell_news(cfmt_run_t *run, const cfmt_token_t *t, int mark)
+{
+    apr_int64_t days = (t->expires_at - run->now + DAY - 1) / DAY;
+    const cfmt_news_t n = {
+        .kind = CFMT_NEWS_TOKEN, .at = run->now,
+        .dedupe = apr_psprintf(run->p, "token %" APR_TIME_T_FMT " %d", t->expires_at, mark),
+        .fields = cfmt_news_fields(
+            run->p, "state", "expires", "days", cfmt_of_count(days, run->p), "until_at",
+            cfmt_of_time(t->expires_at, run->p), "next", "without it nothing is read, advertised"
+            " or withdrawn: make a new one, put it into the file that CfmtApiToken names, reload"
+            " Apache", "look", "cfmtctl status", "mode", cfmt_of_mode(run->e), NULL)
+    };
+
+    cfmt_run_news(run, &n);
+}
+
 static void tell_expiry(cfmt_run_t *run, const cfmt_token_t *t, int mark)
 {
     cfmt_sensed_t old;
@@ -109,8 +126,54 @@ static void tell_expiry(cfmt_run_t *run, const cfmt_token_t *t, int mark)
                                     "dashboard, put it into the file that CfmtApiToken names and "
                                     "reload Apache",
                       expires, cfmt_duration_format(run->p, t->expires_at - run->now));
+        tell_news(run, t, mark);
     }
 }
+
+/* ---- refused --------------------------------------------------------------------------------- */
+
+/* When people heard of it last; 0 = never, or by a clock that has been set back. */
+static apr_time_t refused_told(const cfmt_run_t *run)
+{
+    cfmt_sensed_t old;
+    apr_int64_t at;
+    const char *text = cfmt_sensed_load(run->e->store, &old, "refused", run->p) == APR_SUCCESS
+                           ? apr_table_get(old.facts, "told") : NULL;
+
+    return text && cfmt_int_parse(&at, text, 1, run->now) == APR_SUCCESS ? at : 0;
+}
+
+/* It was good meanwhile, and so it was for this job: one that is not allowed to do all fails on. */
+static int is_new(const cfmt_run_t *run, apr_time_t told)
+{
+    cfmt_upstream_state_t u;
+
+    cfmt_api_state(run->e->api, CFMT_UPSTREAM_REST, &u);
+    return !run->fails && u.breaker.last_ok > told;
+}
+
+void cfmt_token_refused(cfmt_run_t *run)
+{
+    apr_time_t told = refused_told(run);
+    apr_table_t *facts = apr_table_make(run->p, 1);
+    const cfmt_news_t n = {
+        .kind = CFMT_NEWS_TOKEN, .at = run->now,
+        .dedupe = apr_psprintf(run->p, "token refused %" APR_TIME_T_FMT, told),
+        .fields = cfmt_news_fields(
+            run->p, "state", "is refused", "error", run->result.detail, "reason", "nothing is read,"
+            " advertised or withdrawn meanwhile", "next", "make a new one, put it into the file"
+            " that CfmtApiToken names, reload Apache", "look", "cfmtctl status", "mode",
+            cfmt_of_mode(run->e), NULL)
+    };
+
+    if (run->now - told >= AGAIN || is_new(run, told)) {
+        apr_table_setn(facts, "told", cfmt_of_time(run->now, run->p));
+        cfmt_run_facts(run, "refused", facts);
+        cfmt_run_news(run, &n);
+    }
+}
+
+/* ---- the job --------------------------------------------------------------------------------- */
 
 static void conclude(cfmt_run_t *run)
 {

@@ -300,6 +300,37 @@ static int check_demo(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
     return 1;
 }
 
+/* Where a message would go, if that is said here. */
+static const char *destination(const cfmt_config_t *c, const cfmt_channel_conf_t *ch)
+{
+    return ch->kind == CFMT_CHANNEL_TELEGRAM  ? cfmt_config_telegram_url(c)
+           : ch->kind == CFMT_CHANNEL_WEBHOOK ? ch->url
+                                              : NULL;
+}
+
+/* Nor may it wake people: what a demonstration tells is not so. */
+static int check_demo_channels(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
+{
+    const cfmt_notify_conf_t *n;
+    const char *url;
+    int i, ok = 1;
+
+    for (i = 0; cfmt_config_demo_speed(c) > 1 && i < c->channels->nelts; i++) {
+        n = &APR_ARRAY_IDX(c->channels, i, cfmt_notify_conf_t);
+        url = destination(c, &n->channel);
+        if (url && !on_this_host(url, p)) {
+            ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                         CFMT_ID(1051) "CfmtDemoSpeed %d is for a simulator on this host: channel "
+                         "%s (%s:%d) must name a loopback address, %s", cfmt_config_demo_speed(c),
+                         n->channel.name, n->file, n->line,
+                         n->channel.kind == CFMT_CHANNEL_TELEGRAM ? "by CfmtTelegramUrl"
+                                                                  : "by url=http://...");
+            ok = 0;
+        }
+    }
+    return ok;
+}
+
 /* A database that is named and cannot be used would be missed in the middle of an attack. */
 static int check_geo(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
 {
@@ -342,5 +373,7 @@ int cfmt_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     warn_withdraw_check(s, c);
     warn_api(s, c, ptemp);
     warn_retention(s, c, ptemp);
-    return check_demo(s, c, ptemp) && check_geo(s, c, ptemp) ? OK : HTTP_INTERNAL_SERVER_ERROR;
+    return check_demo(s, c, ptemp) && check_demo_channels(s, c, ptemp) && check_geo(s, c, ptemp)
+                   && cfmt_check_notify(s, c, ptemp)
+               ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }

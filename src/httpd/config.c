@@ -31,6 +31,8 @@ void *cfmt_config_create(apr_pool_t *p, server_rec *s)
     c->require_tls = -1;
     c->max_body = -1;
     c->prefixes = apr_array_make(p, 8, sizeof(cfmt_prefix_conf_t));
+    c->channels = apr_array_make(p, 2, sizeof(cfmt_notify_conf_t));
+    c->messages = apr_array_make(p, 2, sizeof(cfmt_template_conf_t));
     c->demo_speed = -1;
     for (i = 0; i < CFMT_RETENTION_KINDS; i++) {
         c->retention[i] = -1;
@@ -67,6 +69,9 @@ void *cfmt_config_merge(apr_pool_t *p, void *basev, void *addv)
     c->proxy = add->proxy ? add->proxy : base->proxy;
     c->geo_db = add->geo_db ? add->geo_db : base->geo_db;
     c->withdraw_check = add->withdraw_check ? add->withdraw_check : base->withdraw_check;
+    c->channels = add->channels->nelts ? add->channels : base->channels;
+    c->messages = add->messages->nelts ? add->messages : base->messages;
+    c->telegram_url = add->telegram_url ? add->telegram_url : base->telegram_url;
     c->threshold = add->threshold ? add->threshold : base->threshold;
     c->demo_speed = add->demo_speed != -1 ? add->demo_speed : base->demo_speed;
     c->demo_since = add->demo_speed != -1 ? add->demo_since : base->demo_since;
@@ -161,6 +166,11 @@ const char *cfmt_config_graphql_url(const cfmt_config_t *c, apr_pool_t *p)
 {
     return c->graphql_url ? c->graphql_url
                           : apr_pstrcat(p, cfmt_config_api_url(c), "/graphql", NULL);
+}
+
+const char *cfmt_config_telegram_url(const cfmt_config_t *c)
+{
+    return c->telegram_url ? c->telegram_url : CFMT_TELEGRAM_URL;
 }
 
 const char *cfmt_config_threshold(const cfmt_config_t *c)

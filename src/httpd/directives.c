@@ -480,6 +480,13 @@ const command_rec cfmt_config_directives[] = {
                   "exec:PATH: a program that knows whether the network announces a prefix itself"),
     AP_INIT_TAKE_ARGV("CfmtThreshold", set_threshold, NULL, RSRC_CONF,
                       "Dropped traffic that counts as attack: pps=N bps=N sustain=N"),
+    AP_INIT_TAKE_ARGV("CfmtNotify", cfmt_set_notify, NULL, RSRC_CONF,
+                      "A channel by which people are told: telegram, webhook, command or syslog, "
+                      "then name=NAME and option=value"),
+    AP_INIT_TAKE2("CfmtMessage", cfmt_set_message, NULL, RSRC_CONF,
+                  "A message in words of your own: its name, then file:PATH"),
+    AP_INIT_TAKE1("CfmtTelegramUrl", cfmt_set_telegram_url, NULL, RSRC_CONF,
+                  "Where Telegram's Bot API is (default " CFMT_TELEGRAM_URL ")"),
     AP_INIT_TAKE12("CfmtDemoSpeed", set_demo_speed, NULL, RSRC_CONF,
                    "For demonstrations: time runs N times faster (default 1), then since=TIME"),
     AP_INIT_TAKE_ARGV("CfmtPrefix", add_prefix, NULL, RSRC_CONF,

@@ -85,6 +85,7 @@ void cfmt_dump_config(apr_pool_t *pconf, server_rec *s)
     printf("CfmtThreshold %s\n", cfmt_config_threshold(c));
     cfmt_durations_dump(c, p);
     dump_optional("CfmtWithdrawCheck", c->withdraw_check);
+    cfmt_notify_dump(c, p);
     printf("CfmtDemoSpeed %d%s%s\n", cfmt_config_demo_speed(c), c->demo_speed > 1 ? " since=" : "",
            c->demo_speed > 1 ? cfmt_time_format(p, c->demo_since) : "");
     dump_optional("CfmtGeoDb", c->geo_db);

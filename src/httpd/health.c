@@ -61,6 +61,9 @@ static void read_store(const cfmt_generation_t *g)
         if (now.status == APR_SUCCESS && cfmt_config_uses_api(g->conf)) {
             now.status = cfmt_health_world_read(store, &now.world, reader.pool);
         }
+        if (now.status == APR_SUCCESS) {
+            now.status = cfmt_health_outbox_read(store, &now.world, reader.pool);
+        }
         cfmt_store_close(store);
     }
     apr_thread_mutex_lock(reader.copy);
@@ -197,13 +200,13 @@ static const char *health_text(cfmt_health_e *pverdict, const cfmt_health_facts_
         "{\"status\":\"%s\",\"reasons\":[%s],\"mode\":\"%s\",\"demo_speed\":%d,"
         "\"version\":\"" CFMT_VERSION "\",%s,\"leader\":%s,\"queue_depth\":%u,%s,"
         "\"store\":{\"status\":\"%s\"},\"free_disk_bytes\":%s,\"secrets\":%d,\"children\":%d,"
-        "\"generation\":%d,%s,%s}",
+        "\"generation\":%d,%s,%s,%s}",
         cfmt_health_name(*pverdict), reasons_text(reasons, p), cfmt_config_mode_name(g->conf),
         f->speed, rows_text(f, p), leader_text(f, p), f->gauges.queued,
         cfmt_health_when("last_commit", f->gauges.commit_at, f->now, p),
         cfmt_status_name(cfmt_health_store_status(f)), disk, f->secrets_usable, f->gauges.children,
         g->number, cfmt_health_when("started", f->started_at, f->now, p),
-        cfmt_health_world_json(f, p));
+        cfmt_health_world_json(f, p), cfmt_health_outbox_json(f, p));
 }
 
 int cfmt_health_handler(request_rec *r)

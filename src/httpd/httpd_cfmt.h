@@ -14,6 +14,7 @@
 #include "cfmt_directive.h"
 #include "cfmt_engine.h"
 #include "cfmt_intake.h"
+#include "cfmt_notify.h"
 #include "cfmt_store.h"
 
 /* The only name that httpd looks up in us; everything else is hidden (-fvisibility=hidden). */
@@ -31,6 +32,20 @@ typedef struct cfmt_secret_conf_t {
     const char *value; /* INLINE: the secret; else the absolute path */
     const char *label; /* never NULL */
 } cfmt_secret_conf_t;
+
+/* One CfmtNotify, and one CfmtMessage. */
+typedef struct cfmt_notify_conf_t {
+    cfmt_channel_conf_t channel; /* paths are absolute; value is not read yet */
+    const char *file;            /* where it stands */
+    int line;
+} cfmt_notify_conf_t;
+
+typedef struct cfmt_template_conf_t {
+    const char *name;            /* of the kind of news */
+    const char *path;
+    const char *file;            /* where it stands */
+    int line;
+} cfmt_template_conf_t;
 
 #define CFMT_RETENTION_KINDS 5
 extern const char *const cfmt_retention_kinds[CFMT_RETENTION_KINDS];
@@ -55,6 +70,9 @@ typedef struct cfmt_config_t {
     const char *api_url, *graphql_url, *public_url, *ca_file, *proxy, *geo_db;
     apr_interval_time_t durations[CFMT_DURATIONS]; /* -1 = not said */
     const char *withdraw_check;            /* "exec:/path" */
+    apr_array_header_t *channels;          /* cfmt_notify_conf_t */
+    apr_array_header_t *messages;          /* cfmt_template_conf_t */
+    const char *telegram_url;
     const char *threshold;                 /* "pps=2000 bps=20M sustain=2", as said */
     apr_int64_t demo_speed;
     apr_time_t demo_since;                 /* valid when demo_speed is set */
@@ -88,6 +106,7 @@ int cfmt_config_require_tls(const cfmt_config_t *c);
 apr_size_t cfmt_config_max_body(const cfmt_config_t *c);
 const char *cfmt_config_api_url(const cfmt_config_t *c);
 const char *cfmt_config_graphql_url(const cfmt_config_t *c, apr_pool_t *p);
+const char *cfmt_config_telegram_url(const cfmt_config_t *c);
 const char *cfmt_config_threshold(const cfmt_config_t *c);
 int cfmt_config_demo_speed(const cfmt_config_t *c); /* 1 = no demonstration */
 /* Account and token are both named: there is API work. */
@@ -134,6 +153,25 @@ apr_status_t cfmt_secret_source_load(cfmt_secrets_t *set, const cfmt_secret_conf
 const char *cfmt_secret_source_token(const cfmt_secret_conf_t *sc, const char **pwhy, apr_pool_t *p,
                                      apr_pool_t *ptemp);
 
+/* Any line of printable characters; else the same. */
+const char *cfmt_secret_source_line(const cfmt_secret_conf_t *sc, const char **pwhy, apr_pool_t *p,
+                                    apr_pool_t *ptemp);
+
+/* ---- notify_conf.c: who is told, and in which words ------------------------------------------ */
+
+const char *cfmt_set_notify(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+const char *cfmt_set_message(cmd_parms *cmd, void *dir, const char *name, const char *source);
+const char *cfmt_set_telegram_url(cmd_parms *cmd, void *dir, const char *arg);
+/* configtest: 0 keeps httpd from starting. */
+int cfmt_check_notify(server_rec *s, const cfmt_config_t *c, apr_pool_t *p);
+/* At the start: cfmt_channel_conf_t with tokens, secrets and addresses read. */
+const apr_array_header_t *cfmt_notify_channels(const cfmt_config_t *c, server_rec *s,
+                                               apr_pool_t *pconf, apr_pool_t *ptemp);
+const cfmt_templates_t *cfmt_notify_templates(const cfmt_config_t *c, server_rec *s,
+                                              apr_pool_t *p);
+void cfmt_notify_publish(apr_table_t *settings, const cfmt_config_t *c, apr_pool_t *p);
+void cfmt_notify_dump(const cfmt_config_t *c, apr_pool_t *p);
+
 /* ---- prepare.c: the generation --------------------------------------------------------------- */
 
 /* One start or graceful. Made in the parent (pconf) before the fork; children only read it. */
@@ -144,6 +182,8 @@ typedef struct cfmt_generation_t {
     cfmt_secrets_t *secrets;
     int secrets_wanted;
     const cfmt_api_conf_t *api; /* NULL: no API work */
+    const apr_array_header_t *channels; /* cfmt_channel_conf_t */
+    const cfmt_templates_t *templates;
     const cfmt_clock_t *clock;  /* the system's, or a demonstration's; never NULL */
     apr_table_t *settings;
     cfmt_gauges_t *gauges;     /* NULL when shared memory could not be had */

@@ -95,6 +95,7 @@ static apr_table_t *make_settings(const cfmt_generation_t *g, apr_pool_t *p)
     if (c->withdraw_check) {
         apr_table_setn(t, "WithdrawCheck", c->withdraw_check);
     }
+    cfmt_notify_publish(t, c, p);
     for (i = 0; i < c->prefixes->nelts; i++) {
         pc = &APR_ARRAY_IDX(c->prefixes, i, cfmt_prefix_conf_t);
         apr_table_setn(t, apr_pstrcat(p, "Prefix ", pc->text, NULL), pc->options);
@@ -467,6 +468,8 @@ int cfmt_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     ap_mpm_query(AP_MPMQ_GENERATION, &g->number);
     load_secrets(g, pconf, ptemp);
     g->api = make_api(g, pconf, ptemp);
+    g->channels = cfmt_notify_channels(g->conf, s, pconf, ptemp);
+    g->templates = cfmt_notify_templates(g->conf, s, pconf);
     g->settings = make_settings(g, pconf);
     g->gauges = make_gauges(s, pconf);
     g->wake_fd = make_wake_fd(s, pconf);

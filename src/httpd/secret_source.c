@@ -209,11 +209,12 @@ static int reap(pid_t pid, apr_time_t deadline)
 static int run(char *buf, const char *path, int *pexit)
 {
     apr_time_t deadline = cfmt_monotonic() + EXEC_LIMIT;
+    cfmt_spawn_t what = { .path = path };
     int out, len, err;
     pid_t pid;
 
     *pexit = 0;
-    err = cfmt_spawn(&pid, &out, path, NULL);
+    err = cfmt_spawn(&pid, &out, &what);
     if (err != APR_SUCCESS) {
         errno = err;
         return -1;
@@ -305,22 +306,43 @@ static apr_status_t wipe(void *token)
     return APR_SUCCESS;
 }
 
+static int is_printable(const char *s, int len)
+{
+    int i;
+
+    for (i = 0; i < len && s[i] > ' ' && s[i] < 0x7F; i++) {
+    }
+    return len > 0 && i == len;
+}
+
+/* rule: what is_usable wants of the line, for the sentence. */
+static const char *load(const cfmt_secret_conf_t *sc, int (*is_usable)(const char *, int),
+                        const char *rule, const char **pwhy, apr_pool_t *p, apr_pool_t *ptemp)
+{
+    char buf[BUFFER], *text = NULL;
+    int len = obtain(buf, sc, pwhy, ptemp);
+
+    if (len >= 0 && len <= SECRET_MAX && is_usable(buf, len)) {
+        text = apr_pstrmemdup(p, buf, (apr_size_t)len);
+        apr_pool_cleanup_register(p, text, wipe, apr_pool_cleanup_null);
+    }
+    else if (len >= 0) {
+        *pwhy = apr_psprintf(ptemp, "%s holds no %s", sc->value, rule);
+    }
+    apr_crypto_memzero(buf, sizeof(buf));
+    return text;
+}
+
 const char *cfmt_secret_source_token(const cfmt_secret_conf_t *sc, const char **pwhy, apr_pool_t *p,
                                      apr_pool_t *ptemp)
 {
-    char buf[BUFFER], *token = NULL;
-    int len = obtain(buf, sc, pwhy, ptemp);
+    return load(sc, is_token, "usable token: the first line must be the token alone, letters, "
+                "digits and -._~+/=", pwhy, p, ptemp);
+}
 
-    if (len >= 0 && len <= SECRET_MAX && is_token(buf, len)) {
-        token = apr_pstrmemdup(p, buf, (apr_size_t)len);
-        apr_pool_cleanup_register(p, token, wipe, apr_pool_cleanup_null);
-    }
-    else if (len >= 0) {
-        *pwhy = apr_psprintf(ptemp,
-                             "%s holds no usable token: the first line must be the token alone, "
-                             "letters, digits and -._~+/=",
-                             sc->value);
-    }
-    apr_crypto_memzero(buf, sizeof(buf));
-    return token;
+const char *cfmt_secret_source_line(const cfmt_secret_conf_t *sc, const char **pwhy, apr_pool_t *p,
+                                    apr_pool_t *ptemp)
+{
+    return load(sc, is_printable, "usable line: the first one must have 1 to 1024 printable "
+                "characters and no blank", pwhy, p, ptemp);
 }

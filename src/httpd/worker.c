@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include <ap_mpm.h>
+#include <scoreboard.h>
 
 /*
  * Together below the parent's patience (9 s), and in prefork the clean-up may run inside a signal
@@ -78,10 +79,17 @@ apr_status_t cfmt_child_submit(cfmt_entry_t *e, apr_interval_time_t timeout)
 
 /* ---- end ------------------------------------------------------------------------------------- */
 
+/* Prefork calls every end ungraceful, that of a single child, too: nothing is known there. */
 void cfmt_child_stopping(apr_pool_t *pchild, int graceful)
 {
-    (void)pchild, (void)graceful;
-    if (child && child->runner) {
+    (void)pchild;
+    if (!child || !child->runner) {
+        return;
+    }
+    if (threaded && !graceful) {
+        cfmt_runner_last(child->runner);
+    }
+    else {
         cfmt_runner_ask(child->runner);
     }
 }
@@ -148,7 +156,12 @@ static void start_runner(cfmt_child_t *c, const cfmt_generation_t *g)
             .gauges = g->gauges,
             .settings = g->settings,
             .api = g->api,
+            .http = { .ca_file = g->conf->ca_file, .proxy = g->conf->proxy },
+            .channels = g->channels,
+            .templates = g->templates,
+            .telegram_url = g->conf->telegram_url,
             .clock = g->clock,
+            .service_at = ap_scoreboard_image->global->restart_time, /* stays at a graceful one */
         },
         .wake_fd = g->wake_fd,
         .glance = cfmt_ranges_glance,

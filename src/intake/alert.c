@@ -378,6 +378,14 @@ static const char *with_statuses(const char *line, const cfmt_json_t *data, apr_
     return line;
 }
 
+/* "203.0.113.0/24 Advertised, 192.0.2.0/24 Locked" */
+static const char *read_statuses(const cfmt_json_t *data, apr_pool_t *p)
+{
+    const char *line = with_statuses("", data, p);
+
+    return *line ? line + 2 : NULL;
+}
+
 /* "UDP Flood on 203.0.113.7, 1.2 Mpps, 6.4 Gbps" */
 static const char *attack_line(const cfmt_event_t *e, const cfmt_json_t *data, apr_pool_t *p)
 {
@@ -476,6 +484,8 @@ static void read_data(cfmt_event_t *e, const cfmt_json_t *data, apr_pool_t *p)
     e->vector = first_text(data, vectors);
     e->protocol = cfmt_json_text(data, "protocol");
     e->rule = cfmt_json_text(data, "rule_name");
+    e->hijack_as = cfmt_json_text(data, "hijack_as");
+    e->configured = cfmt_json_text(data, "prefix_configured");
     if (cfmt_time_parse(&e->start, cfmt_json_text(data, "start_time")) != APR_SUCCESS) {
         e->start = 0;
     }
@@ -507,6 +517,7 @@ apr_status_t cfmt_event_read(cfmt_event_t *e, const char *body, apr_size_t len, 
     if (type->entity_kind) {
         read_entity(e, data, type->entity_kind, p);
     }
+    e->statuses = read_statuses(data, p);
     e->summary = read_summary(e, d.doc, data, p);
     return APR_SUCCESS;
 }

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include <apr_base64.h>
 #include <apr_strings.h>
 #include <apu.h>
 
@@ -117,17 +118,15 @@ static int acceptable(const char *value, apr_size_t len)
     return 1;
 }
 
-apr_status_t cfmt_secrets_add(cfmt_secrets_t *s, const char *value, apr_size_t len,
-                              const char *label)
+/* Value and key of a secret; what was read of a wrong one is wiped. */
+static apr_status_t secret_read(secret_t *secret, const char *value, apr_size_t len)
 {
     static const char scheme[] = "whsec_";
     const apr_size_t skip = sizeof(scheme) - 1;
-    secret_t *secret;
 
     if (!value || !acceptable(value, len)) {
         return CFMT_EINVALID;
     }
-    secret = apr_pcalloc(s->pool, sizeof(*secret));
     if (len >= skip && memcmp(value, scheme, skip) == 0) {
         secret->key_len = base64_decode(secret->key, SECRET_MAX, value + skip, len - skip);
         if (!secret->key_len) {
@@ -140,10 +139,21 @@ apr_status_t cfmt_secrets_add(cfmt_secrets_t *s, const char *value, apr_size_t l
         secret->key_len = len;
     }
     cfmt_sha256(secret->sha, value, len);
-    secret->label = label ? apr_pstrdup(s->pool, label)
-                          : apr_psprintf(s->pool, "secret%d", s->list->nelts + 1);
-    APR_ARRAY_PUSH(s->list, secret_t *) = secret;
     return APR_SUCCESS;
+}
+
+apr_status_t cfmt_secrets_add(cfmt_secrets_t *s, const char *value, apr_size_t len,
+                              const char *label)
+{
+    secret_t *secret = apr_pcalloc(s->pool, sizeof(*secret));
+    apr_status_t rv = secret_read(secret, value, len);
+
+    if (rv == APR_SUCCESS) {
+        secret->label = label ? apr_pstrdup(s->pool, label)
+                              : apr_psprintf(s->pool, "secret%d", s->list->nelts + 1);
+        APR_ARRAY_PUSH(s->list, secret_t *) = secret;
+    }
+    return rv;
 }
 
 int cfmt_secrets_count(const cfmt_secrets_t *s)
@@ -302,6 +312,37 @@ static const char *signature_label(const cfmt_secrets_t *s, struct iovec *parts,
     return label;
 }
 
+/* What is signed: id.timestamp.body. parts[0] is hmac_vec's. */
+static void signed_parts(struct iovec parts[SIGNED_PARTS], const char *id, const char *timestamp,
+                         const char *body, apr_size_t len)
+{
+    parts[1] = part(id, strlen(id));
+    parts[2] = part(".", 1);
+    parts[3] = part(timestamp, strlen(timestamp));
+    parts[4] = part(".", 1);
+    parts[5] = part(body, len);
+}
+
+const char *cfmt_signature_make(const char *value, const char *id, const char *timestamp,
+                                const char *body, apr_size_t len, apr_pool_t *p)
+{
+    struct iovec parts[SIGNED_PARTS];
+    unsigned char mac[CFMT_SHA256_SIZE];
+    secret_t secret;
+    char *text;
+
+    memset(&secret, 0, sizeof(secret));
+    if (!value || secret_read(&secret, value, strlen(value)) != APR_SUCCESS) {
+        return NULL;
+    }
+    signed_parts(parts, id, timestamp, body, len);
+    hmac_vec(mac, secret.key, secret.key_len, parts, SIGNED_PARTS);
+    apr_crypto_memzero(&secret, sizeof(secret));
+    text = apr_palloc(p, (apr_size_t)apr_base64_encode_len(sizeof(mac)));
+    apr_base64_encode_binary(text, mac, sizeof(mac));
+    return apr_pstrcat(p, "v1,", text, NULL);
+}
+
 cfmt_sig_e cfmt_signature_verify(const char **plabel, const cfmt_secrets_t *s, const char *id,
                                  const char *timestamp, const char *signatures, const char *body,
                                  apr_size_t len, apr_time_t now, apr_pool_t *ptemp)
@@ -323,11 +364,7 @@ cfmt_sig_e cfmt_signature_verify(const char **plabel, const cfmt_secrets_t *s, c
     if (at > now + TOLERANCE || at < now - TOLERANCE) {
         return CFMT_SIG_EXPIRED;
     }
-    parts[1] = part(id, strlen(id));
-    parts[2] = part(".", 1);
-    parts[3] = part(timestamp, strlen(timestamp));
-    parts[4] = part(".", 1);
-    parts[5] = part(body, len);
+    signed_parts(parts, id, timestamp, body, len);
     *plabel = signature_label(s, parts, SIGNED_PARTS, macs, nmacs);
     return *plabel ? CFMT_SIG_OK : CFMT_SIG_MISMATCH;
 }

@@ -349,6 +349,8 @@ static const char move_events_sql[] = "UPDATE event SET attack = ?2 WHERE attack
 static const char rename_sql[] = "UPDATE OR IGNORE attack SET id = ?2 WHERE id = ?1";
 static const char move_keys_sql[] =
     "UPDATE attack_key SET attack =" NUMBER_OF("?2") " WHERE attack =" NUMBER_OF("?1");
+/* What was told of it stays one conversation. */
+static const char move_told_sql[] = "UPDATE outbox SET attack = ?2 WHERE attack = ?1";
 static const char drop_keys_sql[] = "DELETE FROM attack_key WHERE attack =" NUMBER_OF("?1");
 static const char drop_sql[] = "DELETE FROM attack WHERE id = ?1";
 
@@ -358,6 +360,7 @@ apr_status_t cfmt_attack_move(cfmt_store_t *s, const char *from, const char *to)
 
     rv = rv == APR_SUCCESS ? run_texts(s, rename_sql, from, to) : rv;
     rv = rv == APR_SUCCESS ? run_texts(s, move_keys_sql, from, to) : rv;
+    rv = rv == APR_SUCCESS ? run_texts(s, move_told_sql, from, to) : rv;
     return rv == APR_SUCCESS ? run_texts(s, drop_sql, from, NULL) : rv;
 }
 

@@ -9,6 +9,7 @@
 
 #include <apr_strings.h>
 
+#include "cfmt_store_outbox.h"
 #include "cfmt_store_traffic.h"
 #include "act.h"
 #include "evidence.h"
@@ -463,6 +464,9 @@ apr_status_t cfmt_retention_step(cfmt_store_t *s, const cfmt_retention_t *conf, 
     }
     if (rv == APR_SUCCESS && !n && conf->traffic > 0) {
         rv = cfmt_traffic_prune(s, now - conf->traffic, &n);
+    }
+    if (rv == APR_SUCCESS && !n && conf->outbox > 0) {
+        rv = cfmt_outbox_prune(s, now - conf->outbox, &n);
     }
     if (rv == APR_SUCCESS && !n && conf->journal > 0) {
         apr_pool_create(&p, ptemp);

@@ -416,6 +416,60 @@ static const char v7[] =
     " paged_at INTEGER NOT NULL,"
     " would_told_at INTEGER NOT NULL) WITHOUT ROWID;";
 
+/*
+ * What people are told. State: a rebuild leaves it alone. outbox_same: nothing is told twice to one
+ * channel; an acknowledgement is of all rows of that dedupe. outbox_open: a channel's queue in the
+ * order in which it is sent. outbox_sending: those that a crash may have left. meta.announced:
+ * what is in the journal by now is history, and nobody is told of it.
+ */
+static const char v8[] =
+    "CREATE TABLE outbox("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " channel TEXT NOT NULL,"
+    " kind TEXT NOT NULL,"
+    " dedupe TEXT NOT NULL,"
+    " attack TEXT,"
+    " prefix TEXT,"
+    " at INTEGER NOT NULL,"
+    " fields TEXT NOT NULL,"
+    " priority INTEGER NOT NULL,"
+    " state TEXT NOT NULL,"
+    " attempts INTEGER NOT NULL DEFAULT 0,"
+    " made_at INTEGER NOT NULL,"
+    " next_at INTEGER NOT NULL,"
+    " owner TEXT,"
+    " leased_until INTEGER,"
+    " sent_at INTEGER,"
+    " settled_at INTEGER,"
+    " ref TEXT,"
+    " text TEXT,"
+    " answer TEXT,"
+    " folded_into INTEGER,"
+    " fallback_of INTEGER,"
+    " fallback INTEGER,"
+    " acked_at INTEGER,"
+    " acked_by TEXT);"
+    "CREATE UNIQUE INDEX outbox_same ON outbox(dedupe, channel);"
+    "CREATE INDEX outbox_open ON outbox(channel, priority, id) WHERE settled_at IS NULL;"
+    "CREATE INDEX outbox_sending ON outbox(id) WHERE state = 'sending';"
+    "CREATE INDEX outbox_thread ON outbox(attack, channel, id) WHERE attack IS NOT NULL;"
+    "CREATE INDEX outbox_folded ON outbox(folded_into) WHERE folded_into IS NOT NULL;"
+    "CREATE INDEX outbox_unacked ON outbox(channel, made_at)"
+    " WHERE priority = 0 AND acked_at IS NULL;"
+    "CREATE INDEX outbox_settled ON outbox(settled_at) WHERE settled_at IS NOT NULL;"
+    "CREATE TABLE channel("
+    " name TEXT PRIMARY KEY,"
+    " state TEXT NOT NULL,"
+    " since INTEGER NOT NULL,"
+    " ok_at INTEGER,"
+    " next_at INTEGER NOT NULL,"
+    " fails INTEGER NOT NULL,"
+    " error TEXT,"
+    " chat TEXT,"
+    " chat_of TEXT) WITHOUT ROWID;"
+    "INSERT INTO meta(name, value)"
+    " SELECT 'announced', ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0);";
+
 const cfmt_migration_t cfmt_migrations[] = {
     { .version = 1, .sql = v1 },
     { .version = 2, .sql = v2 },
@@ -424,5 +478,6 @@ const cfmt_migration_t cfmt_migrations[] = {
     { .version = 5, .sql = v5 },
     { .version = 6, .sql = v6 },
     { .version = 7, .sql = v7 },
+    { .version = 8, .sql = v8 },
     { .version = 0, .sql = NULL },
 };

@@ -240,8 +240,9 @@ def text_():
 
 def leader():
     beat = "%d %d %d %d" % (4711, 1700000000000000, 12, 1700000001000000)
-    yield from text(beat.ljust(95) + "\n", beat, beat + "\n", beat + " x", " " + beat, beat.replace(" ", "\t"), "", "\n",
-                    " " * 95 + "\n", "1 2 3 4", "0 2 3 4", "-5 2 3 4", "2 0 0 0", "2 0 0 1", "2 0 0 -1", "2 -1 -1 1",
+    yield from text(beat.ljust(95) + "\n", beat, beat + "\n", beat + " x", beat + " ended", beat + " ended x", " " + beat,
+                    beat.replace(" ", "\t"), "", "\n", " " * 95 + "\n", "1 2 3 4", "0 2 3 4",
+                    "-5 2 3 4", "2 0 0 0", "2 0 0 1", "2 0 0 -1", "2 -1 -1 1",
                     "2147483647 1 1 1", "2147483648 1 1 1", "4294967298 1 1 1", "9223372036854775807 1 1 1",
                     "18446744073709551618 1 1 1", "2 9223372036854775807 9223372036854775807 9223372036854775807",
                     "2 99999999999999999999 1 99999999999999999999", "2 1 1", "2 1 1 1 1", "2 1 1 1\0\0", "\0" * 96,
@@ -317,9 +318,40 @@ def ratelimit():
     yield from text('\n"second";q=10;w=1, "default";q=1200;w=300', '\n"x";q=1;w=1', '\n"x";q=3;w=86400, y;q=2;w=1')
 
 
+def message():
+    """The kind as a byte, a template, a NUL, the fields."""
+    templates = ["", "{prefix}", "[{target}]", "a [plain] {rate}\nRate: {rate} [{peak}]", "{prefix", "}", "[", "[[", "]",
+                 "{no}", "\n", "x\r\n\r\n", "<b>{target}</b> & {reason}", "{at} {since_at} {duration_s}\n\n{mode}",
+                 "x" * 3001, "\u202e", "{number} {spoofed}", "{prefix}" * 400]
+    fields = [{}, [], "x", {"target": "203.0.113.7", "pps": "1200000", "bps": 6400000000, "mode": "observe"},
+              {"since_at": "1763781600000000", "duration_s": 7200, "number": 3, "spoofed": "34.4", "days": 1},
+              {"since_at": 2 ** 63, "number": -1, "pps": "1e308", "spoofed": "nan"}, {"target": {"a": [1]}},
+              {"target": "<b>&</b>" * 1000, "reason": "😀" * 5000, "prefix": "\u05d0\u202e\u0000\u001b[31m"}]
+    for kind, template in enumerate(templates):
+        for one in fields:
+            yield bytes([kind]) + template.encode() + b"\0" + doc(one)
+    for kind in range(32):
+        yield bytes([kind]) + b"\0" + doc(fields[3])
+        yield bytes([kind]) + "\0é\xff".encode("latin-1")
+
+
+def channel():
+    kinds = ("telegram name=ops token=file:/t chat=-1001 topic=7 thread=edit", "webhook name=w url=https://h/p?q secret=file:s",
+             "webhook name=w url=file:/u", "command name=c path=/bin/true", "syslog name=s facility=local7")
+    words = ("", "min=high", "types=attack-start,hijack", "types=,", "prefixes=203.0.113.0/24,2001:db8::/32", "prefixes=,",
+             "fallback=b after=90s", "after=1min", "quiet=22:00-07:00", "quiet=22:00-07:00,max=high", "quiet=22:00-07:0",
+             "quiet=24:00-07:00", "quiet=", "daily=08:00", "daily=08:00x", "lifecycle=on", "min=low min=low", "name=", "=",
+             "chat=@a", "x" * 5000, "types=" + "hijack," * 500, "'a b' \"c", "\\", "topic=9223372036854775808")
+    for kind in kinds:
+        for word in words:
+            yield f"{kind} {word}".encode()
+    yield from text("", " ", "telegram", "pigeon name=x", "syslog name=" + "a" * 32, "syslog name=" + "a" * 33, "'")
+
+
 TARGETS = {"delivery": delivery, "json": json_, "json_stream": json_stream, "settings": settings, "snapshot": snapshot,
            "signature": signature, "cidr": cidr, "rate": rate, "time": time, "duration": duration, "text": text_,
-           "leader": leader, "ratelimit": ratelimit, "rows": rows}
+           "leader": leader, "ratelimit": ratelimit, "rows": rows,
+           "message": message, "channel": channel}
 
 # What a fuzzer would take long to guess.
 NAMES = """text name ts data alert_type alert_event account_id policy_id policy_name alert_correlation_id attack_id
@@ -336,6 +368,7 @@ WORDS = {"delivery": ['"%s":' % n for n in NAMES] + ['"%s"' % k for k in KINDS i
          "signature": ["v1,", " v1,", "whsec_", "1700000000\n", "msg_1\n"],
          "cidr": ["::ffff:", "/128", "/32", "/0"], "rate": ["pps", "rps", "bps", "b/s", "bit/s", "bits/s", "packets/s", "e-"],
          "rows": ['"%s":' % n for row in ROWS.values() for n in row] + ['"id":"%s"' % ROW_ID, '"webhook"', '"V"'],
+         "message": ["{%s}" % n for n in "prefix target rate peak at since_at next mode number".split()] + ["[", "]", "\n"],
          "time": ["+00:00", " +0000 UTC", "23:59:60", "T00:00:00Z"], "duration": ["ms", "min"]}
 
 

@@ -65,12 +65,12 @@ void fuzz_one(const char *data, apr_size_t len, apr_pool_t *p)
     if (read_file(&hb) != APR_SUCCESS) {
         return;
     }
-    n = snprintf(line, sizeof(line), "%d %lld %lld %lld", (int)hb.pid, (long long)hb.started_at,
-                 (long long)hb.round, (long long)hb.at);
+    n = snprintf(line, sizeof(line), "%d %lld %lld %lld%s", (int)hb.pid, (long long)hb.started_at,
+                 (long long)hb.round, (long long)hb.at, hb.ended ? " ended" : "");
     memset(line + n, ' ', sizeof(line) - (size_t)n);
     line[95] = '\n';
     write_file(line, 96);
     FUZZ_CHECK(read_file(&again) == APR_SUCCESS);
     FUZZ_CHECK(again.pid == hb.pid && again.started_at == hb.started_at && again.round == hb.round
-               && again.at == hb.at);
+               && again.at == hb.at && again.ended == hb.ended);
 }

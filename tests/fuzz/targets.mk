@@ -1,7 +1,7 @@
 # Builds every target_*.c with the core, in the present directory. From the caller: SRC, CC, FLAGS (compiler and
 # linker), LIBS, DRIVER (replay, or nothing where libFuzzer has a main() of its own).
 core := $(wildcard $(SRC)/src/base/*.c $(SRC)/src/intake/*.c $(SRC)/src/policy/*.c $(SRC)/src/store/*.c \
-    $(SRC)/src/cloudflare/*.c $(SRC)/src/engine/*.c)
+    $(SRC)/src/cloudflare/*.c $(SRC)/src/engine/*.c $(SRC)/src/notify/*.c)
 targets := $(patsubst $(SRC)/tests/fuzz/target_%.c,%,$(wildcard $(SRC)/tests/fuzz/target_*.c))
 objects := $(patsubst $(SRC)/src/%.c,core/%.o,$(core))
 shared := fuzz.o $(addsuffix .o,$(DRIVER))

@@ -176,16 +176,19 @@ def commands(tree):
 
 HTTPD_HEADER = re.compile(r"(httpd|unixd|mpm_common|scoreboard|http_\w+|ap_\w+|util_\w+|mod_\w+)\.h")
 MAY_INCLUDE = {
-    "src/base": {"cfmt.h", "cfmt_geo.h"},
+    "src/base": {"cfmt.h", "cfmt_geo.h", "cfmt_news.h"},
     "src/intake": {"cfmt.h", "cfmt_intake.h"},
     "src/policy": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h", "cfmt_policy.h", "cfmt_policy_gates.h",
                    "cfmt_directive.h"},
     "src/cloudflare": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h", "cfmt_cloudflare.h", "cfmt_cloudflare_detail.h"},
     "src/store": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h", "cfmt_policy.h", "cfmt_store.h",
-                  "cfmt_store_traffic.h", "cfmt_policy_gates.h", "cfmt_store_act.h"},
+                  "cfmt_store_traffic.h", "cfmt_policy_gates.h", "cfmt_store_act.h", "cfmt_news.h",
+                  "cfmt_store_outbox.h"},
+    "src/notify": {"cfmt.h", "cfmt_intake.h", "cfmt_cloudflare.h", "cfmt_news.h", "cfmt_notify.h"},
     "src/engine": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h", "cfmt_cloudflare.h", "cfmt_policy.h", "cfmt_store.h",
                    "cfmt_engine.h", "cfmt_cloudflare_detail.h", "cfmt_store_traffic.h", "cfmt_policy_gates.h",
-                   "cfmt_store_act.h", "cfmt_replay.h"},
+                   "cfmt_store_act.h", "cfmt_news.h", "cfmt_notify.h", "cfmt_store_outbox.h",
+                   "cfmt_replay.h"},
     "include/cfmt.h": set(),
     "include/cfmt_intake.h": {"cfmt.h"},
     "include/cfmt_policy.h": {"cfmt.h", "cfmt_intake.h", "cfmt_world.h"},
@@ -201,7 +204,11 @@ MAY_INCLUDE = {
     "include/cfmt_geo.h": {"cfmt.h"},
     "include/cfmt_directive.h": {"cfmt.h"},
     "include/cfmt_replay.h": {"cfmt_store.h"},
-    "include/cfmt_engine.h": {"cfmt.h", "cfmt_intake.h", "cfmt_policy.h", "cfmt_cloudflare.h", "cfmt_store.h"},
+    "include/cfmt_news.h": {"cfmt.h"},
+    "include/cfmt_notify.h": {"cfmt_cloudflare.h", "cfmt_news.h"},
+    "include/cfmt_store_outbox.h": {"cfmt_news.h", "cfmt_store.h"},
+    "include/cfmt_engine.h": {"cfmt.h", "cfmt_intake.h", "cfmt_policy.h", "cfmt_cloudflare.h", "cfmt_store.h",
+                              "cfmt_notify.h", "cfmt_store_outbox.h"},
 }
 
 

@@ -115,6 +115,25 @@ def queue(s):
     assert answers == [200] * 10, answers
 
 
+@contextlib.contextmanager
+def mute(s, *states):
+    """Channels that are configured, as far as health can know: nobody sends through them here."""
+    with contextlib.closing(sqlite3.connect(s.db, timeout=5)) as db:
+        for i, state in enumerate(states):
+            since = int((time.time() - 301) * 1e6)
+            db.execute("INSERT INTO setting VALUES(?, 'syslog')", (f"Notify c{i}",))
+            db.execute("INSERT INTO channel(name, state, since, next_at, fails) VALUES(?, ?, ?, 0, 1)",
+                       (f"c{i}", state, since))
+            db.execute("INSERT INTO outbox(channel, kind, dedupe, at, fields, priority, state, made_at, next_at)"
+                       " VALUES(?, 'blind', 'b', ?, '{}', 0, 'queued', ?, 0)", (f"c{i}", since, since))
+        db.commit()
+    try:
+        yield
+    finally:
+        with contextlib.closing(sqlite3.connect(s.db, timeout=5)) as db:
+            db.executescript("DELETE FROM setting WHERE name LIKE 'Notify %'; DELETE FROM channel; DELETE FROM outbox;")
+
+
 MATRIX = {
     ("store", "failing"): store,
     ("leader", "failing"): leader_failing,
@@ -126,6 +145,8 @@ MATRIX = {
     ("secret", "degraded"): lambda s: secrets_lost(s, ["secret/1"]),
     ("secret", "failing"): lambda s: secrets_lost(s, ["secret/0", "secret/1"]),
     ("queue", "degraded"): queue,
+    ("outbox", "degraded"): lambda s: mute(s, "failing", "ok"),
+    ("outbox", "failing"): lambda s: mute(s, "broken", "broken"),
 }
 
 

@@ -196,7 +196,30 @@ START_TEST(the_setting_is_heard_and_many_are_few_words)
 }
 END_TEST
 
+/* With what is noted: who is new at once, all each hour. */
+START_TEST(people_are_told_as_the_log_is)
+{
+    apr_table_t *settings = apr_table_make(unit_pool, 1);
+
+    begin();
+    apr_table_setn(settings, "Notify all", "syslog name=all min=low");
+    engine.conf.settings = settings;
+    watch(0, 2);
+    know(B, NOW, NOW + MIN(1));
+    check_at(NOW + MIN(15));
+    ck_assert_str_eq(kit_text(engine.store, "SELECT prefix FROM outbox WHERE kind = 'blind'"), A);
+    check_at(NOW + MIN(16));
+    watch(17, 74);
+    ck_assert_int_eq(kit_int(engine.store, "SELECT count(*) FROM outbox"), 2);
+    check_at(NOW + MIN(76));
+    ck_assert_int_eq(kit_int(engine.store, "SELECT count(*) FROM outbox"), 3);
+    ck_assert_str_eq(kit_text(engine.store, "SELECT ifnull(prefix, 'all') FROM outbox ORDER BY id"
+                                            " DESC LIMIT 1"), "all");
+}
+END_TEST
+
 UNIT_SUITE_BEGIN(blind)
+UNIT_TEST(people_are_told_as_the_log_is)
 UNIT_TEST(told_once_and_when_it_is_over)
 UNIT_TEST(reminded_each_hour)
 UNIT_TEST(a_leader_that_begins_reads_first)

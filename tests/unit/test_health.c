@@ -4,6 +4,8 @@
  */
 #include <string.h>
 
+#include <apr_strings.h>
+
 #include "cfmt_engine.h"
 #include "unit.h"
 
@@ -185,6 +187,46 @@ START_TEST(queue_filling)
 }
 END_TEST
 
+static void channel(const char *name, cfmt_channel_state_e state, apr_int64_t depth,
+                    apr_interval_time_t age)
+{
+    cfmt_health_channel_t *c = &facts.world.channel[facts.world.channels++];
+
+    memset(c, 0, sizeof(*c));
+    apr_cpystrn(c->name, name, sizeof(c->name));
+    c->state = state;
+    c->since = c->oldest_at = NOW - age;
+    c->depth = depth;
+}
+
+START_TEST(people_are_not_told)
+{
+    channel("a", CFMT_CHANNEL_FAILING, 7, CFMT_HEALTH_MUTE - 1);
+    expect_ok();
+    facts.world.channels = 0;
+    channel("a", CFMT_CHANNEL_FAILING, 0, CFMT_HEALTH_MUTE);
+    expect_ok(); /* and nobody misses anything */
+    facts.world.channel[0].depth = 7;
+    expect_only("outbox", CFMT_HEALTH_DEGRADED);
+    ck_assert_ptr_nonnull(strstr(reason(0)->text, "a (failing): 7 messages wait, and there is no"));
+    channel("b", CFMT_CHANNEL_BROKEN, 1, 0);
+    expect_only("outbox", CFMT_HEALTH_DEGRADED);
+    ck_assert_ptr_nonnull(strstr(reason(0)->text, "a (failing), b (broken): 8 messages wait"));
+    facts.world.channel[0].state = CFMT_CHANNEL_BROKEN;
+    expect_only("outbox", CFMT_HEALTH_FAILING);
+    channel("c", CFMT_CHANNEL_OK, 0, 0);
+    expect_only("outbox", CFMT_HEALTH_DEGRADED);
+    ck_assert_ptr_null(strstr(reason(0)->text, "no other"));
+    ck_assert_ptr_nonnull(strstr(cfmt_health_outbox_json(&facts, unit_pool),
+                                 "\"outbox\":{\"depth\":8,\"oldest_at\":\""));
+    ck_assert_ptr_nonnull(strstr(cfmt_health_outbox_json(&facts, unit_pool),
+                                 "\"b\":{\"state\":\"broken\",\"since\":\""));
+    facts.rows_at = 0;
+    expect_ok();
+    ck_assert_str_eq(cfmt_health_outbox_json(&facts, unit_pool), "\"outbox\":null");
+}
+END_TEST
+
 START_TEST(worst_counts)
 {
     facts.free_disk = 100 * MIB;
@@ -213,6 +255,7 @@ Suite *suite_health(void)
     tcase_add_test(tc, leader_late);
     tcase_add_test(tc, projection_behind);
     tcase_add_test(tc, projection_unknown);
+    tcase_add_test(tc, people_are_not_told);
     tcase_add_test(tc, disk_small);
     tcase_add_test(tc, secret_missing);
     tcase_add_test(tc, queue_filling);

@@ -56,6 +56,43 @@ START_TEST(death_frees)
 }
 END_TEST
 
+static void write_file(const char *text)
+{
+    FILE *f = fopen(unit_path("cfmt.db.leader"), "w");
+
+    fputs(text, f);
+    fclose(f);
+}
+
+/* Who gave it up is no death; who died stays one until somebody who tells of it has led. */
+START_TEST(whoever_leads_next_knows_how_the_last_one_ended)
+{
+    cfmt_heartbeat_t hb;
+    const cfmt_heartbeat_t *before;
+    cfmt_leader_t *l;
+
+    ck_assert_int_eq(cfmt_leader_take(&l, db(), NOW, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_leader_inherit(l)->pid, 0);
+    ck_assert_int_eq(cfmt_leader_beat(l, 7, NOW + 6), APR_SUCCESS);
+    cfmt_leader_release(l);
+    ck_assert_int_eq(cfmt_leader_read(&hb, db()), APR_SUCCESS);
+    ck_assert(hb.ended && hb.round == 7 && hb.at == NOW + 6);
+    write_file("77 1 2 3\n");
+    ck_assert_int_eq(cfmt_leader_take(&l, db(), NOW, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_leader_read(&hb, db()), APR_SUCCESS);
+    ck_assert(!hb.ended && hb.pid == getpid());
+    cfmt_leader_release(l); /* it did not ask */
+    ck_assert_int_eq(cfmt_leader_take(&l, db(), NOW, unit_pool), APR_SUCCESS);
+    before = cfmt_leader_inherit(l);
+    ck_assert(!before->ended && before->pid == 77 && before->started_at == 1 && before->round == 2
+              && before->at == 3);
+    cfmt_leader_release(l);
+    ck_assert_int_eq(cfmt_leader_take(&l, db(), NOW, unit_pool), APR_SUCCESS);
+    ck_assert(cfmt_leader_inherit(l)->ended);
+    cfmt_leader_release(l);
+}
+END_TEST
+
 START_TEST(heartbeat_round_trip)
 {
     cfmt_heartbeat_t hb;
@@ -88,14 +125,6 @@ START_TEST(a_replaced_file_ends_leadership)
 }
 END_TEST
 
-static void write_file(const char *text)
-{
-    FILE *f = fopen(unit_path("cfmt.db.leader"), "w");
-
-    fputs(text, f);
-    fclose(f);
-}
-
 START_TEST(nonsense_is_no_heartbeat)
 {
     static const char *const lines[] = { "",           "x",
@@ -105,7 +134,8 @@ START_TEST(nonsense_is_no_heartbeat)
                                          "77 1 2 -3\n",
                                          "77 -1 2 3\n", "77 1 -2 3\n",
                                          "77 1 2 9223372036854775808\n",
-                                         "77 1 2 3\n4", "+77 1 2 3\n",
+                                         "77 1 2 3\n4", "77 1 2 3 ended 5\n", "77 1 2 3 endedx\n",
+                                         "77 1 2 ended\n", "+77 1 2 3\n",
                                          "77 1 2 253402300800000000\n" };
     cfmt_heartbeat_t hb;
     apr_size_t i;
@@ -138,6 +168,7 @@ UNIT_SUITE_BEGIN(leader)
 UNIT_TEST(one_leads_and_release_frees)
 UNIT_TEST(death_frees)
 UNIT_TEST(heartbeat_round_trip)
+UNIT_TEST(whoever_leads_next_knows_how_the_last_one_ended)
 UNIT_TEST(a_replaced_file_ends_leadership)
 UNIT_TEST(nonsense_is_no_heartbeat)
 UNIT_TEST(links_pipes_and_missing_directories)

@@ -142,6 +142,7 @@ static cfmt_engine_t *make_engine(apr_pool_t *p)
     route("/graphql", "200 OK",
           "{\"data\":{\"viewer\":{\"accounts\":[{\"health\":[]}]}},\"errors\":null}");
     apr_table_setn((apr_table_t *)conf.settings, "Mode", "observe");
+    apr_table_setn((apr_table_t *)conf.settings, "Notify all", "syslog name=all min=low");
     return cfmt_engine_create(&conf, p);
 }
 
@@ -387,6 +388,72 @@ START_TEST(a_revoked_token_is_tried_ever_more_rarely)
 }
 END_TEST
 
+static int told(const char *word)
+{
+    return (int)ask_int(apr_psprintf(unit_pool, "SELECT count(*) FROM outbox WHERE kind = 'token'"
+                                     " AND fields LIKE '%%%s%%'", word));
+}
+
+static void probe(cfmt_engine_t *e)
+{
+    clock_at = fact("probe_at") > clock_at ? fact("probe_at") + 1 : clock_at + S(60);
+    run_job(e, "prefixes");
+}
+
+/* At once, then each hour whichever job finds it out; anew when it had been good in between. */
+START_TEST(people_hear_that_the_token_is_refused)
+{
+    cfmt_engine_t *e = begin();
+    apr_time_t since;
+
+    route("", "401 No", NO_TOKEN);
+    route("/graphql", "200 OK",
+          "{\"data\":{\"viewer\":{\"accounts\":[{\"health\":[]}]}},\"errors\":null}");
+    run_job(e, "prefixes");
+    ck_assert_int_eq(told("is refused"), 1);
+    ck_assert_int_eq(told("Invalid API Token"), 1);
+    for (since = clock_at; clock_at < since + S(2000);) {
+        probe(e);
+    }
+    ck_assert_int_eq(told("is refused"), 1);
+    for (; clock_at < since + S(5400);) {
+        probe(e);
+    }
+    ck_assert_int_eq(told("is refused"), 2);
+    route("", "200 OK", LIST("[]"));
+    route("/tokens/verify", "200 OK", LIST("{\"id\":\"1\",\"status\":\"active\"}"));
+    for (since = clock_at; clock_at < since + S(1200);) {
+        probe(e);
+    }
+    ck_assert_int_eq(told("is refused"), 2);
+    route("", "401 No", NO_TOKEN);
+    route("/tokens/verify", "401 No", NO_TOKEN);
+    probe(e);
+    probe(e);
+    ck_assert_int_eq(told("is refused"), 3);
+    stop_server();
+}
+END_TEST
+
+START_TEST(people_hear_that_the_token_expires)
+{
+    cfmt_engine_t *e = begin();
+    int i;
+
+    route("/tokens/verify", "200 OK", LIST("{\"id\":\"1\",\"status\":\"active\","
+                                           "\"expires_on\":\"2023-12-24T22:13:20Z\"}"));
+    run_job(e, "token"); /* in 40 days */
+    ck_assert_int_eq(told("expires"), 0);
+    for (i = 0; i < 3; i++) {
+        clock_at += S(86400) * 11;
+        run_job(e, "token");
+        ck_assert_int_eq(told("expires"), i < 2 ? 1 : 2); /* in 29, 18, 7 */
+    }
+    ck_assert_int_eq(told("\"days\":\"7\""), 1);
+    stop_server();
+}
+END_TEST
+
 START_TEST(a_path_that_fails_does_not_keep_the_breaker_open)
 {
     cfmt_engine_t *e = begin();
@@ -504,6 +571,8 @@ UNIT_TEST(a_list_without_end_is_not_believed)
 UNIT_TEST(much_that_is_new_is_all_stored_and_told_in_few_lines)
 UNIT_TEST(a_users_token_after_an_accounts_is_found)
 UNIT_TEST(a_revoked_token_is_tried_ever_more_rarely)
+UNIT_TEST(people_hear_that_the_token_is_refused)
+UNIT_TEST(people_hear_that_the_token_expires)
 UNIT_TEST(a_path_that_fails_does_not_keep_the_breaker_open)
 UNIT_TEST(full_answers_to_all_queries_are_believed)
 UNIT_TEST(the_next_leader_need_not_wait_for_claims)

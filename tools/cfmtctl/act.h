@@ -20,6 +20,8 @@ typedef struct ctl_lead_t ctl_lead_t;
  * cannot be asked from here.
  */
 int ctl_lead_open(ctl_lead_t **pl, const ctl_t *ctl, cfmt_store_t *s, int asks);
+/* Somebody else leads. */
+int ctl_is_led(const ctl_t *ctl, const cfmt_store_t *s);
 /* From now on this intent is acted on, too; 0 = none. */
 void ctl_lead_mine(ctl_lead_t *l, apr_int64_t intent);
 /* Leads where there is no other, as long as a call is under way: true when it did. */
@@ -54,7 +56,8 @@ int ctl_pick_id(const ctl_t *ctl, const char *typed, const char *noun, apr_int64
 /* ---- order.c: a command for the leader, and what came of it ---------------------------------- */
 
 typedef struct ctl_order_t {
-    const char *about;       /* prefix, or "intent 7", "proposal 7", "window 7" */
+    const char *about;       /* prefix, or "intent 7", "proposal 7", "window 7", "message 7",
+                                "channel" */
     const char *body;        /* of the journal row */
     int asks;                /* needs an answer of Cloudflare */
     int may_override;        /* a withdrawal: --override has it done whatever the policy says */
@@ -82,6 +85,8 @@ apr_status_t ctl_orders_write(const ctl_t *ctl, cfmt_store_t *s, ctl_order_t *or
  * Returns a ctl_exit_e.
  */
 int ctl_orders_run(ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n, const char *question);
+/* One, and nothing is printed but what went wrong. Returns a ctl_exit_e. */
+int ctl_order_ask(const ctl_t *ctl, cfmt_store_t *s, ctl_order_t *o);
 
 /* ---- cmd_act.c ------------------------------------------------------------------------------- */
 

@@ -314,6 +314,12 @@ int ctl_deny(ctl_t *ctl);
 int ctl_audit(ctl_t *ctl);
 int ctl_audit_verify(ctl_t *ctl);
 int ctl_replay(ctl_t *ctl);
+int ctl_outbox_list(ctl_t *ctl);
+int ctl_outbox_show(ctl_t *ctl);
+int ctl_outbox_retry(ctl_t *ctl);
+int ctl_outbox_drop(ctl_t *ctl);
+int ctl_notify_test(ctl_t *ctl);
+int ctl_ack(ctl_t *ctl);
 
 /* The attack as `attacks` shows it (cmd_list.c); now ends the duration of an open one. */
 const char *ctl_attack_json(const cfmt_attack_row_t *a, apr_time_t now, apr_pool_t *p);

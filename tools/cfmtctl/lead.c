@@ -141,14 +141,14 @@ static const char *make_api(ctl_lead_t *l)
     return cfmt_http_global_begin() == APR_SUCCESS ? NULL : "libcurl does not start";
 }
 
-static int is_led(const ctl_lead_t *l)
+int ctl_is_led(const ctl_t *ctl, const cfmt_store_t *s)
 {
     cfmt_leader_t *leader;
     apr_status_t rv;
     apr_pool_t *p;
 
-    apr_pool_create(&p, l->p);
-    rv = cfmt_leader_take(&leader, l->conf.db, apr_time_now(), p);
+    apr_pool_create(&p, ctl->pool);
+    rv = cfmt_leader_take(&leader, cfmt_store_path(s), apr_time_now(), p);
     if (rv == APR_SUCCESS) {
         cfmt_leader_release(leader);
     }
@@ -188,7 +188,7 @@ int ctl_lead_open(ctl_lead_t **pl, const ctl_t *ctl, cfmt_store_t *s, int asks)
     why = asks ? make_api(l) : NULL;
     l->conf.api = asks && !why ? &l->api : NULL;
     l->barred = why != NULL;
-    if (why && !is_led(l)) {
+    if (why && !ctl_is_led(ctl, s)) {
         ctl_complain(CFMT_ID(0978), "nobody leads, and Cloudflare cannot be asked from here: %s;"
                      " nothing was done: start httpd", why);
         return CTL_DENIED;

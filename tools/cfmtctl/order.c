@@ -298,6 +298,9 @@ static const char *remedy(const ctl_t *ctl, const ctl_order_t *o)
     default:
         break;
     }
+    if (!strncmp(o->about, "channel", 7)) {
+        return "";
+    }
     if (is_prefix) {
         return strcmp(o->about, "*") ? apr_psprintf(ctl->pool, "; see 'cfmtctl explain %s'",
                                                     o->about)
@@ -305,7 +308,8 @@ static const char *remedy(const ctl_t *ctl, const ctl_order_t *o)
     }
     return !strncmp(o->about, "proposal", 8) ? "; see 'cfmtctl proposals'"
            : !strncmp(o->about, "window", 6) ? "; see 'cfmtctl window list'"
-                                             : "; see 'cfmtctl timers'";
+           : strstr(o->about, "message") ? "; see 'cfmtctl outbox list'"
+                                         : "; see 'cfmtctl timers'";
 }
 
 /* What was sent cannot be given up any more. */
@@ -435,6 +439,35 @@ static int confirm(const ctl_t *ctl, const char *question)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+static void say_missing(const ctl_order_t *orders, int n, int missing)
+{
+    ctl_complain(CFMT_ID(0987), "%d of %d commands (journal row %" APR_INT64_T_FMT ") had no"
+                 " answer within %d s; do not repeat them, the leader will carry them out: see"
+                 " 'cfmtctl db check' and 'cfmtctl status'", missing, n, orders[0].row,
+                 (int)apr_time_sec(CTL_ANSWER_LIMIT));
+}
+
+int ctl_order_ask(const ctl_t *ctl, cfmt_store_t *s, ctl_order_t *o)
+{
+    ctl_lead_t *lead;
+    apr_status_t rv;
+    int code = ctl_lead_open(&lead, ctl, s, 0);
+
+    if (code != CTL_DONE) {
+        return code;
+    }
+    rv = ctl_orders_write(ctl, s, o, 1);
+    rv = rv == APR_SUCCESS ? wait_answers(ctl, s, lead, o, 1) : rv;
+    if (rv != APR_SUCCESS) {
+        return ctl_store_failed(ctl, rv, cfmt_store_error(s));
+    }
+    if (!o->outcome) {
+        say_missing(o, 1, 1);
+    }
+    say_failed(ctl, o);
+    return sum_up(o, 1);
+}
+
 int ctl_orders_run(ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n, const char *question)
 {
     ctl_lead_t *lead;
@@ -466,10 +499,7 @@ int ctl_orders_run(ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n, cons
         say_failed(ctl, &orders[i]);
     }
     if (missing) {
-        ctl_complain(CFMT_ID(0987), "%d of %d commands (journal row %" APR_INT64_T_FMT ") had no"
-                     " answer within %d s; do not repeat them, the leader will carry them out: see"
-                     " 'cfmtctl db check' and 'cfmtctl status'", missing, n, orders[0].row,
-                     (int)apr_time_sec(CTL_ANSWER_LIMIT));
+        say_missing(orders, n, missing);
     }
     return code;
 }

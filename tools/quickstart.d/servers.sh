@@ -102,6 +102,7 @@ make_secrets_and_certificate()
         cd "$RUN" &&
         openssl rand -hex 24 >secret &&
         simulator_line tokens.valid >token &&
+        simulator_line bot_token >bot &&
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 7 \
             -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
             -config <(printf '[req]\ndistinguished_name=dn\n[dn]\n') \
@@ -152,6 +153,9 @@ CfmtAccountId $(simulator_line account)
 CfmtApiToken "file:$RUN/token"
 CfmtApiUrl $(simulator_line rest)
 CfmtGraphqlUrl $(simulator_line graphql)
+# Who is told: here a group of the simulated Telegram.
+CfmtTelegramUrl $(simulator_line telegram)
+CfmtNotify telegram name=ops token=file:$RUN/bot chat=-1001234567890
 CfmtDemoSpeed $SPEED since=$(date -u -d "@$ANCHOR" +%Y-%m-%dT%H:%M:%SZ)
 <VirtualHost 127.0.0.1:$TLS_PORT>
     SSLEngine on
