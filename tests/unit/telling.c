@@ -35,6 +35,10 @@ apr_status_t __wrap_cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c,
     if (!fake) {
         return __real_cfmt_out_send(o, c, m, done, baton, r);
     }
+    if (telling.mute) {
+        r->detail = "cannot be started";
+        return APR_EGENERAL;
+    }
     t = apr_array_push(telling.told);
     t->channel = c->name;
     t->text = apr_pstrdup(unit_pool, m->text);
@@ -45,6 +49,9 @@ apr_status_t __wrap_cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c,
     t->at = cfmt_monotonic();
     pending[telling.pending].done = done;
     pending[telling.pending++].baton = baton;
+    if (telling.at_once) {
+        telling_answers();
+    }
     return APR_SUCCESS;
 }
 
@@ -108,7 +115,7 @@ cfmt_channel_conf_t *telling_channel(const char *kind, const char *line)
 void telling_begin(void)
 {
     fake = 1;
-    telling.pending = 0;
+    telling.pending = telling.mute = telling.at_once = 0;
     telling.poison = telling.dead = NULL;
     memset(&telling.answer, 0, sizeof(telling.answer));
     telling.told = apr_array_make(unit_pool, 100, sizeof(told_t));

@@ -112,6 +112,7 @@ END_TEST
 START_TEST(urgent_ones_come_first_and_ended_ones_not_at_all)
 {
     cfmt_store_t *s = begin();
+    cfmt_outbox_row_t row;
     const char *ids;
 
     put(s, "a", CFMT_NEWS_ATTACK_END, "1");
@@ -125,6 +126,7 @@ START_TEST(urgent_ones_come_first_and_ended_ones_not_at_all)
     ck_assert_int_eq(waiting(s, "c", &ids), 0);
     kit_sql(s, "UPDATE outbox SET kind = 'of tomorrow' WHERE id = 2");
     ck_assert_int_eq(waiting(s, "a", &ids), 2); /* not ours to send */
+    ck_assert_int_eq(cfmt_outbox_get(s, &row, 2, unit_pool), CFMT_EMISSING);
 }
 END_TEST
 
@@ -152,6 +154,7 @@ START_TEST(one_owner_leases_and_settles)
     ck_assert(row.attempts == 2 && row.sent_at == KIT_T(11));
     ck_assert_str_eq(row.ref, "77");
     ck_assert_int_eq(cfmt_outbox_lease(s, id, ME, KIT_T(60), "again"), CFMT_EMOVED);
+    ck_assert_int_eq(cfmt_outbox_expire(s, id, "late", KIT_T(60)), CFMT_EMOVED);
 }
 END_TEST
 
@@ -237,6 +240,24 @@ START_TEST(a_thread_has_a_beginning_an_end_and_doubts)
 }
 END_TEST
 
+START_TEST(lists_are_of_a_channel_or_of_all_newest_first)
+{
+    cfmt_store_t *s = begin();
+    apr_array_header_t *rows;
+
+    put(s, "a", CFMT_NEWS_BLIND, "1");
+    put(s, "b", CFMT_NEWS_BLIND, "2");
+    put(s, "a", CFMT_NEWS_BLIND, "3");
+    ck_assert_int_eq(cfmt_outbox_list(s, "a", 0, 9, &rows, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(rows->nelts, 2);
+    ck_assert_int_eq(APR_ARRAY_IDX(rows, 0, cfmt_outbox_row_t).id, 3);
+    ck_assert_int_eq(cfmt_outbox_list(s, NULL, 3, 9, &rows, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(rows->nelts, 2);
+    ck_assert_int_eq(cfmt_outbox_list(s, NULL, 0, 1, &rows, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(rows->nelts, 1);
+}
+END_TEST
+
 START_TEST(operators_try_again_and_drop)
 {
     static const char *const from[] = { "queued", "sending", "sent",    "maybe",
@@ -261,13 +282,18 @@ START_TEST(operators_try_again_and_drop)
 }
 END_TEST
 
-static int unacked(cfmt_store_t *s, int before)
+static int unacked_since(cfmt_store_t *s, int since, int before)
 {
     apr_array_header_t *rows;
 
-    ck_assert_int_eq(cfmt_outbox_unacked(s, "a", KIT_T(-100), KIT_T(before), &rows, unit_pool),
+    ck_assert_int_eq(cfmt_outbox_unacked(s, "a", KIT_T(since), KIT_T(before), &rows, unit_pool),
                      APR_SUCCESS);
     return rows->nelts;
+}
+
+static int unacked(cfmt_store_t *s, int before)
+{
+    return unacked_since(s, -100, before);
 }
 
 START_TEST(what_nobody_acknowledges_falls_back_once)
@@ -280,6 +306,8 @@ START_TEST(what_nobody_acknowledges_falls_back_once)
     put(s, "a", CFMT_NEWS_ATTACK_START, "2");
     ck_assert_int_eq(unacked(s, 1), 0);
     ck_assert_int_eq(unacked(s, 2), 1); /* not even sent */
+    ck_assert_int_eq(unacked_since(s, 1, 99), 1);
+    ck_assert_int_eq(unacked_since(s, 2, 99), 0);
     tell(s, 1, CFMT_OUTBOX_SENT, NULL);
     ck_assert_int_eq(unacked(s, 11), 0);
     ck_assert_int_eq(unacked(s, 12), 1);
@@ -299,6 +327,20 @@ START_TEST(what_nobody_acknowledges_falls_back_once)
     ck_assert_int_eq(cfmt_outbox_ack(s, 0, "user y", KIT_T(51), &n), APR_SUCCESS);
     ck_assert_int_eq(n, 1);
     ck_assert_ptr_null(get(s, 2).acked_by);
+}
+END_TEST
+
+START_TEST(a_fallback_that_was_told_already_is_noted)
+{
+    cfmt_store_t *s = begin();
+    cfmt_outbox_row_t row = make("b", CFMT_NEWS_BLIND, "1");
+
+    put(s, "a", CFMT_NEWS_BLIND, "1");
+    put(s, "b", CFMT_NEWS_BLIND, "1");
+    row.fallback_of = 1;
+    ck_assert_int_eq(cfmt_outbox_put(s, &row), CFMT_EEXIST);
+    ck_assert_int_eq(get(s, 1).fallback, 2);
+    ck_assert_int_eq(unacked(s, 99), 0);
 }
 END_TEST
 
@@ -401,8 +443,10 @@ UNIT_TEST(one_owner_leases_and_settles)
 tcase_add_loop_test(tc, what_was_folded_waits_again_when_nothing_was_told, 0, 4);
 UNIT_TEST(what_its_sender_left_may_have_been_sent)
 UNIT_TEST(a_thread_has_a_beginning_an_end_and_doubts)
+UNIT_TEST(lists_are_of_a_channel_or_of_all_newest_first)
 tcase_add_loop_test(tc, operators_try_again_and_drop, 0, CFMT_OUTBOX_STATES);
 UNIT_TEST(what_nobody_acknowledges_falls_back_once)
+UNIT_TEST(a_fallback_that_was_told_already_is_noted)
 UNIT_TEST(ended_rows_go_waiting_ones_stay)
 UNIT_TEST(retention_takes_messages_along)
 UNIT_TEST(channels_say_how_they_are_and_what_waits)

@@ -17,6 +17,7 @@ START_TEST(a_news_is_a_message_once)
     telling_begin();
     telling_channel("syslog", "name=a");
     telling_channel("syslog", "name=b min=critical");
+    apr_table_setn(telling.settings, "Attack of", apr_table_get(telling.settings, "Notify a"));
     e = telling_engine();
     telling_news(e, CFMT_NEWS_ATTACK_START, "a1", "attack-start a1");
     telling_news(e, CFMT_NEWS_ATTACK_START, "a1", "attack-start a1");
@@ -45,13 +46,74 @@ START_TEST(nobody_is_told_where_there_is_no_channel)
 
     telling_begin();
     conf.settings = telling.settings;
+    conf.channels = telling.channels; /* none */
     e = cfmt_engine_create(&conf, unit_pool);
     ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
     ck_assert_ptr_null(e->teller);
+    ck_assert_int_eq(cfmt_http_create(&e->http, &conf.http, unit_pool), APR_SUCCESS);
+    ck_assert_ptr_null(cfmt_teller_create(e, unit_pool)); /* for Cloudflare alone */
+    e->http = NULL;
     telling_news(e, CFMT_NEWS_BLIND, NULL, "blind");
     telling_look(e);
     ck_assert_int_eq(kit_int(telling.eye, "SELECT count(*) FROM outbox"), 0);
     cfmt_engine_end(e);
+}
+END_TEST
+
+/* As in a program that is not the service. */
+START_TEST(without_settings_those_of_the_service_count)
+{
+    cfmt_engine_t *e;
+
+    telling_begin();
+    telling_channel("syslog", "name=a");
+    e = telling_engine();
+    ck_assert_int_eq(cfmt_store_begin(e->store, 0), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_settings_publish(e->store, telling.settings, kit_now, unit_pool),
+                     APR_SUCCESS);
+    ck_assert_int_eq(cfmt_store_commit(e->store), APR_SUCCESS);
+    e->conf.settings = NULL;
+    telling_news(e, CFMT_NEWS_BLIND, NULL, "blind");
+    ck_assert_str_eq(telling_states(), "queued");
+}
+END_TEST
+
+START_TEST(what_is_for_later_waits)
+{
+    cfmt_news_t n = { .kind = CFMT_NEWS_BLIND, .dedupe = "blind" };
+    cfmt_engine_t *e;
+
+    telling_begin();
+    telling_channel("syslog", "name=a");
+    e = telling_engine();
+    n.at = kit_now;
+    n.not_before = kit_now + 10 * MIN;
+    ck_assert_int_eq(cfmt_store_begin(e->store, 0), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_tell(e, &n, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_store_commit(e->store), APR_SUCCESS);
+    telling_run(e, 9 * MIN);
+    ck_assert_str_eq(telling_states(), "queued");
+    telling_run(e, 2 * MIN);
+    ck_assert_str_eq(telling_states(), "sent");
+}
+END_TEST
+
+START_TEST(an_attack_that_was_joined_has_the_others_name)
+{
+    cfmt_engine_t *e;
+
+    telling_begin();
+    telling_channel("syslog", "name=a");
+    e = telling_engine();
+    kit_sql(telling.eye,
+            "INSERT INTO attack(number, id, ours, scope, state, episodes, started_at, episode_at,"
+            " last_at, events, targets, targets_cut, target_missing, prefixes, vectors, protocols,"
+            " rules, alert_types) VALUES(7, 'a7', 1, 'network', 'active', 1, 1, 1, 1, 1, '[]', 0,"
+            " 0, '[]', '[]', '[]', '[]', '[]');"
+            "INSERT INTO attack_key(kind, value, account, id, attack)"
+            " VALUES(1, 'x', '', 'a1', 7)");
+    telling_news(e, CFMT_NEWS_ATTACK_END, "a1", "attack-end a1");
+    ck_assert_str_eq(telling_column("attack", 1), "a7");
 }
 END_TEST
 
@@ -150,6 +212,43 @@ START_TEST(a_claim_of_one_who_lives_is_left_until_it_is_over)
 }
 END_TEST
 
+START_TEST(an_answer_behind_the_lease_frees_its_channel)
+{
+    cfmt_engine_t *e;
+
+    telling_begin();
+    telling_channel("syslog", "name=a");
+    e = telling_engine();
+    telling_news(e, CFMT_NEWS_BLIND, NULL, "blind 1");
+    telling_look(e);
+    kit_sql(telling.eye, "UPDATE outbox SET state = 'maybe', owner = NULL, leased_until = NULL,"
+                         " settled_at = 1"); /* by another leader */
+    telling_answers();
+    telling_news(e, CFMT_NEWS_BLIND, NULL, "blind 2");
+    telling_run(e, MIN);
+    ck_assert_str_eq(telling_states(), "maybe sent");
+}
+END_TEST
+
+/* Another leader is faster, between our look and our lease. */
+START_TEST(a_lease_that_is_lost_ends_no_round)
+{
+    cfmt_engine_t *e;
+
+    telling_begin();
+    telling_channel("syslog", "name=a");
+    e = telling_engine();
+    telling_news(e, CFMT_NEWS_BLIND, NULL, "blind");
+    kit_sql(telling.eye, "CREATE TRIGGER faster BEFORE UPDATE ON outbox"
+                         " WHEN NEW.state = 'sending' BEGIN SELECT RAISE(IGNORE); END");
+    telling_look(e);
+    ck_assert_int_eq(telling.told->nelts, 0);
+    kit_sql(telling.eye, "DROP TRIGGER faster");
+    telling_run(e, MIN);
+    ck_assert_str_eq(telling_states(), "sent");
+}
+END_TEST
+
 START_TEST(two_leaders_tell_once)
 {
     cfmt_engine_t *e[2];
@@ -203,17 +302,23 @@ START_TEST(the_end_writes_what_is_known)
 }
 END_TEST
 
+/* An answer is waited for, a moment. */
 START_TEST(that_it_stops_may_still_be_said)
 {
+    apr_time_t since;
     cfmt_engine_t *e;
 
     telling_begin();
     telling_channel("syslog", "name=a lifecycle=on");
     e = telling_engine();
     telling_news(e, CFMT_NEWS_STOP, NULL, "stop");
+    telling.at_once = _i;
+    since = cfmt_monotonic();
     cfmt_engine_end(e);
+    since = cfmt_monotonic() - since;
     ck_assert_int_eq(telling.told->nelts, 1);
-    ck_assert_str_eq(telling_states(), "maybe"); /* nobody answered here */
+    ck_assert_str_eq(telling_states(), _i ? "sent" : "maybe");
+    ck_assert(since < 6 * SEC && (_i || since > SEC / 2));
 }
 END_TEST
 
@@ -228,11 +333,16 @@ Suite *suite_tell(void)
     suite_add_tcase(s, tc);
     tcase_add_test(tc, a_news_is_a_message_once);
     tcase_add_test(tc, nobody_is_told_where_there_is_no_channel);
+    tcase_add_test(tc, without_settings_those_of_the_service_count);
+    tcase_add_test(tc, what_is_for_later_waits);
+    tcase_add_test(tc, an_attack_that_was_joined_has_the_others_name);
     tcase_add_test(tc, one_attack_is_one_thread);
     tcase_add_loop_test(tc, a_crash_neither_loses_nor_repeats, 0, 4);
     tcase_add_test(tc, a_claim_of_one_who_lives_is_left_until_it_is_over);
+    tcase_add_test(tc, an_answer_behind_the_lease_frees_its_channel);
+    tcase_add_test(tc, a_lease_that_is_lost_ends_no_round);
     tcase_add_test(tc, two_leaders_tell_once);
+    tcase_add_loop_test(tc, that_it_stops_may_still_be_said, 0, 2);
     tcase_add_test(tc, the_end_writes_what_is_known);
-    tcase_add_test(tc, that_it_stops_may_still_be_said);
     return s;
 }

@@ -34,12 +34,35 @@ START_TEST(an_outage_ends_in_a_digest_an_attack)
     telling.dead = NULL;
     telling_run(e, 10 * MIN);
     ck_assert_str_eq(telling_state_of("a"), "ok");
+    ck_assert_int_eq(kit_int(telling.eye, "SELECT next_at + fails FROM channel"), 0);
     ck_assert_int_eq(kit_told("CFMT1032"), 1);
     ck_assert_int_eq(telling.told->nelts - before, 2);
+    ck_assert_ptr_nonnull(strstr(telling_at(before)->text, "3 messages that could not be sent"));
     ck_assert_int_eq(kit_int(telling.eye, "SELECT count(*) FROM outbox WHERE state = 'sent'"), 2);
     ck_assert_int_eq(kit_int(telling.eye, "SELECT count(*) FROM outbox WHERE state = 'folded'"), 4);
     telling_run(e, apr_time_from_sec(3600));
     ck_assert_int_eq(telling.told->nelts - before, 2);
+}
+END_TEST
+
+/* The most urgent carries the others, whose order stays. */
+START_TEST(a_digest_is_in_the_order_of_things)
+{
+    cfmt_engine_t *e;
+    const char *list;
+
+    telling_begin();
+    telling_channel("syslog", "name=a");
+    e = telling_engine();
+    telling.dead = "a";
+    telling_news(e, CFMT_NEWS_ATTACK_START, "a1", "attack-start a1");
+    telling_news(e, CFMT_NEWS_NOT_PROTECTED, "a1", "not-protected a1");
+    telling_run(e, apr_time_from_sec(86400));
+    telling.dead = NULL;
+    telling_run(e, 10 * MIN);
+    list = strstr(telling_at(telling.told->nelts - 1)->text, "2 messages that could not be sent");
+    ck_assert_ptr_nonnull(list);
+    ck_assert(strstr(list, "UTC  Attack on") < strstr(list, "UTC  NOT PROTECTED"));
 }
 END_TEST
 
@@ -118,6 +141,41 @@ START_TEST(a_wait_that_is_asked_for_costs_nothing)
 }
 END_TEST
 
+START_TEST(a_clock_set_back_silences_nothing)
+{
+    cfmt_engine_t *e;
+
+    telling_begin();
+    telling_channel("syslog", "name=a");
+    e = telling_engine();
+    telling.dead = "a";
+    telling_news(e, CFMT_NEWS_BLIND, NULL, "blind");
+    telling_run(e, MIN);
+    telling.dead = NULL;
+    kit_sql(telling.eye, "UPDATE channel SET next_at = next_at + 86400000000");
+    telling_run(e, MIN);
+    ck_assert_str_eq(telling_states(), "sent");
+}
+END_TEST
+
+START_TEST(what_cannot_be_started_waits)
+{
+    cfmt_engine_t *e;
+
+    telling_begin();
+    telling_channel("syslog", "name=a");
+    e = telling_engine();
+    telling.mute = 1;
+    telling_news(e, CFMT_NEWS_BLIND, NULL, "blind");
+    telling_look(e);
+    ck_assert_str_eq(telling_states(), "queued");
+    ck_assert_str_eq(telling_column("answer", 1), "cannot be started");
+    telling.mute = 0;
+    telling_run(e, MIN);
+    ck_assert_str_eq(telling_states(), "sent");
+}
+END_TEST
+
 START_TEST(a_message_that_cannot_be_taken_stops_no_other)
 {
     cfmt_engine_t *e;
@@ -145,6 +203,27 @@ START_TEST(a_message_that_cannot_be_taken_stops_no_other)
 }
 END_TEST
 
+START_TEST(a_message_that_cannot_be_taken_stops_its_attack)
+{
+    cfmt_engine_t *e;
+    int i, tries = 0;
+
+    telling_begin();
+    telling_channel("syslog", "name=a");
+    e = telling_engine();
+    telling.poison = "evil";
+    telling_news(e, CFMT_NEWS_BLIND, "a1", "evil");
+    telling_news(e, CFMT_NEWS_BLIND, "a1", "behind it");
+    telling_news(e, CFMT_NEWS_BLIND, NULL, "beside it");
+    telling_run(e, 10 * MIN);
+    ck_assert_str_eq(telling_states(), "failed sent sent");
+    for (i = 0; !strstr(telling_at(i)->text, "behind it"); i++) {
+        tries += strstr(telling_at(i)->text, "evil") != NULL;
+    }
+    ck_assert_int_eq(tries, 10);
+}
+END_TEST
+
 START_TEST(what_may_have_arrived_is_not_repeated)
 {
     cfmt_engine_t *e;
@@ -163,6 +242,8 @@ START_TEST(what_may_have_arrived_is_not_repeated)
     telling_news(e, CFMT_NEWS_ATTACK_END, "a1", "attack-end a1");
     telling_run(e, MIN);
     ck_assert_int_eq(telling_heard(NULL, "May not have arrived before this"), 1);
+    /* of its text the first line */
+    ck_assert_ptr_null(strchr(strstr(telling_at(1)->text, "May not have"), '\n'));
     ck_assert_str_eq(telling_state_of("a"), "ok");
 }
 END_TEST
@@ -190,6 +271,11 @@ START_TEST(a_group_that_moved_is_followed)
     telling_news(e, CFMT_NEWS_BLIND, NULL, "blind 2");
     telling_run(e, 5 * SEC);
     ck_assert_ptr_null(telling_at(2)->chat);
+    telling.answer.how = CFMT_SENT_LATER;
+    telling.answer.chat = "-1002"; /* a move once, then a failure like any other */
+    telling_news(e, CFMT_NEWS_BLIND, NULL, "blind 3");
+    telling_run(e, MIN);
+    ck_assert_str_eq(telling_state_of("a"), "failing");
 }
 END_TEST
 
@@ -216,6 +302,7 @@ START_TEST(a_thousand_attacks_are_a_few_messages)
     /* the group's limit */
     ck_assert_int_le(telling.told->nelts, 20 * ((cfmt_monotonic() - since) / MIN + 1));
     ck_assert_int_le(telling.told->nelts, 100);
+    ck_assert_int_ge(telling_heard(NULL, " attacks began: "), 1);
     ck_assert_int_eq(kit_int(telling.eye, "SELECT count(*) FROM outbox"
                                           " WHERE state IN ('sent', 'folded')"), 1000);
     for (i = 1; i < telling.told->nelts; i++) {
@@ -240,10 +327,11 @@ START_TEST(quiet_hours_keep_what_can_wait)
     e = telling_engine();
     telling_news(e, CFMT_NEWS_ATTACK_START, "a1", "attack-start a1");
     telling_news(e, CFMT_NEWS_NOT_PROTECTED, "a2", "not-protected a2");
+    telling_news(e, CFMT_NEWS_TEST, NULL, "test"); /* somebody waits for it */
     telling_run(e, 58 * MIN);
-    ck_assert_str_eq(telling_states(), "queued sent");
+    ck_assert_str_eq(telling_states(), "queued sent sent");
     telling_run(e, 3 * MIN);
-    ck_assert_str_eq(telling_states(), "sent sent");
+    ck_assert_str_eq(telling_states(), "sent sent sent");
 }
 END_TEST
 
@@ -265,6 +353,25 @@ START_TEST(what_nobody_acknowledges_goes_to_the_fallback)
     ck_assert_int_eq(telling_heard("b", ""), 1);
     ck_assert_int_eq(telling_heard("a", ""), 2);
     ck_assert_int_eq(kit_told("CFMT1036"), 1);
+}
+END_TEST
+
+START_TEST(a_fallback_that_is_no_more_is_told_nothing)
+{
+    cfmt_engine_t *e;
+
+    telling_begin();
+    telling_channel("syslog", "name=a fallback=gone after=10min");
+    e = telling_engine();
+    telling_news(e, CFMT_NEWS_NOT_PROTECTED, "a1", "not-protected 1");
+    telling_run(e, 20 * MIN);
+    ck_assert_str_eq(telling_states(), "sent");
+    ck_assert_int_eq(kit_told("CFMT1036"), 0);
+    /* the row that it stands for is pruned by now */
+    telling_news(e, CFMT_NEWS_NOT_PROTECTED, "a1", "not-protected 2");
+    kit_sql(telling.eye, "UPDATE outbox SET fallback_of = 999 WHERE id = 2");
+    telling_run(e, MIN);
+    ck_assert_str_eq(telling_states(), "sent sent");
 }
 END_TEST
 
@@ -300,11 +407,14 @@ START_TEST(rows_of_channels_that_are_no_more_expire)
     kit_sql(telling.eye,
             "INSERT INTO outbox(channel, kind, dedupe, at, fields, priority, state, made_at,"
             " next_at) VALUES('gone', 'blind', 'x', 1700000000000000, '{}', 0, 'queued',"
-            " 1700000000000000, 0)");
+            " 1700000000000000, 0), ('gone', 'blind', 'y', 1700000600000000, '{}', 0, 'queued',"
+            " 1700000600000000, 0)");
     telling_run(e, 59 * MIN);
-    ck_assert_str_eq(telling_states(), "queued");
+    ck_assert_str_eq(telling_states(), "queued queued");
     telling_run(e, 2 * MIN);
-    ck_assert_str_eq(telling_states(), "expired");
+    ck_assert_str_eq(telling_states(), "expired queued");
+    telling_run(e, 10 * MIN);
+    ck_assert_str_eq(telling_states(), "expired expired");
 }
 END_TEST
 
@@ -334,16 +444,21 @@ Suite *suite_tell_trouble(void)
     tcase_add_checked_fixture(tc, NULL, telling_end);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
+    tcase_add_test(tc, a_wait_that_is_asked_for_costs_nothing);
     tcase_add_test(tc, an_outage_ends_in_a_digest_an_attack);
+    tcase_add_test(tc, a_digest_is_in_the_order_of_things);
     tcase_add_test(tc, others_hear_of_a_channel_in_trouble_and_are_not_delayed);
     tcase_add_test(tc, a_channel_that_refuses_us_is_tried_slowly);
-    tcase_add_test(tc, a_wait_that_is_asked_for_costs_nothing);
+    tcase_add_test(tc, a_clock_set_back_silences_nothing);
+    tcase_add_test(tc, what_cannot_be_started_waits);
     tcase_add_test(tc, a_message_that_cannot_be_taken_stops_no_other);
+    tcase_add_test(tc, a_message_that_cannot_be_taken_stops_its_attack);
     tcase_add_test(tc, what_may_have_arrived_is_not_repeated);
     tcase_add_test(tc, a_group_that_moved_is_followed);
     tcase_add_test(tc, a_thousand_attacks_are_a_few_messages);
     tcase_add_test(tc, quiet_hours_keep_what_can_wait);
     tcase_add_test(tc, what_nobody_acknowledges_goes_to_the_fallback);
+    tcase_add_test(tc, a_fallback_that_is_no_more_is_told_nothing);
     tcase_add_test(tc, a_dead_channel_falls_back_too_and_an_answer_ends_it);
     tcase_add_test(tc, rows_of_channels_that_are_no_more_expire);
     tcase_add_test(tc, a_trial_is_not_told_late);

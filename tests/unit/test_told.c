@@ -247,10 +247,33 @@ START_TEST(refused_is_told)
 
     answers("400 Bad Request", ACTING_NO);
     id = acting_intent(1, "user ann", "operator");
+    kit_sql(acting_store(), "UPDATE intent SET attack = 'a1'");
     acting_until(e, acting_state(id), "refused");
     ck_assert_int_eq(count("refused"), 1);
+    ck_assert_str_eq(kit_text(acting_store(), "SELECT attack FROM outbox WHERE kind = 'refused'"),
+                     "a1");
     reads("refused", "Refused: Cloudflare will not advertise " ACTING_PREFIX "\nError: ");
     ck_assert(strstr(field("refused", "error"), "no such luck"));
+    acting_end();
+}
+END_TEST
+
+START_TEST(an_end_and_its_news_are_one)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto", 0);
+    apr_int64_t id;
+    int i;
+
+    answers("400 Bad Request", ACTING_NO);
+    kit_sql(acting_store(), "CREATE TRIGGER jam BEFORE INSERT ON outbox WHEN"
+                            " NEW.kind = 'refused' BEGIN SELECT RAISE(ABORT, 'jammed'); END");
+    id = acting_intent(1, "user ann", "operator");
+    for (i = 0; i < 200 && acting_round(e) == APR_SUCCESS; i++) {
+    }
+    ck_assert_str_eq(kit_text(acting_store(), acting_state(id)), "sent");
+    kit_sql(acting_store(), "DROP TRIGGER jam");
+    acting_until(e, acting_state(id), "refused");
+    ck_assert_int_eq(count("refused"), 1);
     acting_end();
 }
 END_TEST
@@ -507,6 +530,7 @@ Suite *suite_told(void)
     tcase_add_test(tc, locked_is_told_once_an_attack);
     tcase_add_test(tc, a_withdrawal_that_is_reversed_is_told);
     tcase_add_test(tc, refused_is_told);
+    tcase_add_test(tc, an_end_and_its_news_are_one);
     tcase_add_test(tc, without_a_leader_it_is_told_all_the_same);
     tcase_add_test(tc, failures_are_told_as_they_are_logged);
     tcase_add_test(tc, a_hold_is_told_and_reminded_of);
