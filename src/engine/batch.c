@@ -465,11 +465,30 @@ static void take_places(cfmt_batch_t *b, cfmt_group_t *g)
     }
 }
 
-/* One attack as stored, nothing lost, and all that is new is younger: steps on the stored row. */
+/*
+ * Younger than all that is stored, or within the episode that is open: no END is in there, or it
+ * would be over, and of the others the order is nothing.
+ */
+static int is_step(const cfmt_attack_t *a, const cfmt_event_t *e)
+{
+    return e->ts > a->last_at
+           || (a->open && e->ts >= (e->state == CFMT_STATE_END ? a->last_at : a->episode_at));
+}
+
+/*
+ * One attack as stored, nothing lost: what is new are steps on the stored row. Else all its events
+ * are read again, which beside a thousand deliveries a second of one attack nobody can afford.
+ */
 static int only_steps(const cfmt_group_t *g, const apr_array_header_t *events)
 {
-    return g->ids->nelts == 1 && !g->lost->nelts && events->nelts
-           && APR_ARRAY_IDX(events, 0, const cfmt_event_t *)->ts > g->row.a.last_at;
+    int i;
+
+    for (i = 0; i < events->nelts; i++) {
+        if (!is_step(&g->row.a, APR_ARRAY_IDX(events, i, const cfmt_event_t *))) {
+            return 0;
+        }
+    }
+    return g->ids->nelts == 1 && !g->lost->nelts && events->nelts;
 }
 
 static apr_status_t fold_group(cfmt_batch_t *b, cfmt_group_t *g)
