@@ -118,6 +118,7 @@ CALLS = {
     "outbox retry": [["outbox", "retry", "9"]],
     "outbox drop": [["outbox", "drop", "9"]],
     "notify test": [["notify", "test"]],
+    "replay": [["replay"], ["replay", "--json"]],
     "version": [["version"]],
     "help": [["help"], ["help", "attack", "close"]],
 }
