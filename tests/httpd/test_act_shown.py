@@ -28,7 +28,7 @@ def test_status_is_the_picture(store):
         done = store.ctl("status")
     head, columns = done.stdout.splitlines()[:2]
     assert re.match(r"mode enforce · (leader pid|NO LEADER)", head), head
-    assert re.search(r" · analytics (4[1-9]|5[0-9])s behind lag · Cloudflare API ok \(1180/1200\)$", head), head
+    assert re.search(r" · analytics (4[1-9]|5[0-9])s behind lag · Cloudflare API ok \(1180/1200\) · outbox empty$", head), head
     assert columns.split() == ["PREFIX", "STATE", "SINCE", "CAUSE", "ATTACKS", "DROPPED", "NEXT"]
     rows = lines_of(done)
     assert re.fullmatch(r"203.0.113.0/24 +advertised +42m[0-9]+s +attack +1 open +1\.2 Mpps +"
@@ -55,6 +55,22 @@ def test_status_as_data(store):
     assert at(rows[B]["earliest"]) == (store.now + 3 * MINUTE) // SECOND and rows[B]["dropped_pps"] == 0
     assert rows[ORPHAN]["orphan"] is True and rows[ORPHAN]["dropped_pps"] is None
     assert rows[PART]["inside"] == A and rows[PART]["exposed"] is None and rows[PART]["decided_at"] is None
+
+
+def test_status_says_who_is_not_told(store):
+    five(store)
+    for name in ("ops", "web"):
+        store.add("setting", name="Notify " + name, value="min=low")
+    for n, channel in enumerate(("ops", "ops", "web")):
+        made = store.now - (3 + n) * MINUTE
+        store.add("outbox", channel=channel, kind="attack-start", dedupe=f"x{n}", at=made, fields="{}", priority=1,
+                  state="queued", made_at=made, next_at=made)
+    assert re.search(r" · outbox 3 waiting, oldest 5m(\d+s)?$", store.ctl("status").stdout.splitlines()[0])
+    for name in ("ops", "gone"):  # the latter is configured no more
+        store.add("channel", name=name, state="broken", since=1, next_at=1, fails=3)
+    assert store.ctl("status").stdout.splitlines()[0].endswith(", BROKEN: ops")
+    doc = store.data("status")
+    assert doc["outbox_waiting"] == 3 and near(doc["outbox_oldest_age_seconds"], 300)
 
 
 def test_status_of_some(store):

@@ -10,19 +10,22 @@
 #include "act.h"
 #include "cfmt_cloudflare.h"
 #include "cfmt_engine.h"
+#include "cfmt_store_outbox.h"
 
 #define DOT " \xc2\xb7 "
 
 /* ---- the head line --------------------------------------------------------------------------- */
 
 typedef struct status_head_t {
-    const char *mode, *leader, *analytics, *api; /* as the line says them */
+    const char *mode, *leader, *analytics, *api, *outbox; /* as the line says them */
     int leading;                 /* somebody does */
     apr_int64_t leader_pid;      /* 0 = there has been none */
     ctl_aged_t beat, watermark;  /* in real time; of analytics */
     const char *breaker;
     double left, quota;
     int configured, demo;
+    apr_int64_t waiting;         /* messages, for all channels */
+    ctl_aged_t oldest;           /* of them */
 } status_head_t;
 
 #define HEAD(member, label, kind_) COLUMN(status_head_t, member, label, kind_, 0)
@@ -33,6 +36,8 @@ static const ctl_column_t head_columns[] = {
     AGED_JSON(status_head_t, watermark, "analytics"),
     HEAD(configured, "configured", COL_FLAG), HEAD(breaker, "api_breaker", COL_TEXT),
     HEAD(left, "api_left", COL_RATE), HEAD(quota, "api_quota", COL_RATE),
+    HEAD(waiting, "outbox_waiting", COL_INT),
+    AGED_JSON(status_head_t, oldest, "outbox_oldest"),
     { .name = NULL }
 };
 
@@ -128,6 +133,36 @@ static apr_status_t head_api(const ctl_world_t *w, status_head_t *h)
     return rv;
 }
 
+/* Whether anybody hears of all this. */
+static apr_status_t head_outbox(const ctl_world_t *w, status_head_t *h)
+{
+    apr_array_header_t *rows;
+    const char *broken = NULL;
+    apr_time_t oldest = 0;
+    apr_status_t rv = cfmt_channels_load(w->store, &rows, w->p);
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < rows->nelts; i++) {
+        const cfmt_channel_row_t *c = &APR_ARRAY_IDX(rows, i, cfmt_channel_row_t);
+
+        h->waiting += c->depth;
+        oldest = c->depth && (!oldest || c->oldest_at < oldest) ? c->oldest_at : oldest;
+        if (c->state == CFMT_CHANNEL_BROKEN
+            && apr_table_get(w->settings, apr_pstrcat(w->p, "Notify ", c->name, NULL))) {
+            broken = apr_pstrcat(w->p, broken ? broken : "", broken ? ", " : "",
+                                 ctl_text(w->p, c->name), NULL);
+        }
+    }
+    h->oldest = ctl_aged(w, oldest);
+    h->outbox = h->waiting ? apr_psprintf(w->p, "outbox %" APR_INT64_T_FMT " waiting, oldest %s",
+                                          h->waiting, ctl_duration(w->p, h->oldest.age))
+                           : "outbox empty";
+    if (broken) {
+        h->outbox = apr_pstrcat(w->p, h->outbox, ", BROKEN: ", broken, NULL);
+    }
+    return rv;
+}
+
 static apr_status_t head_read(const ctl_world_t *w, status_head_t *h)
 {
     apr_status_t rv;
@@ -137,13 +172,14 @@ static apr_status_t head_read(const ctl_world_t *w, status_head_t *h)
     h->demo = w->ctl->demo.speed > 0;
     head_leader(w, h);
     rv = head_analytics(w, h);
-    return rv == APR_SUCCESS ? head_api(w, h) : rv;
+    rv = rv == APR_SUCCESS ? head_api(w, h) : rv;
+    return rv == APR_SUCCESS ? head_outbox(w, h) : rv;
 }
 
 static void head_print(const ctl_world_t *w, const status_head_t *h)
 {
-    printf("mode %s" DOT "%s" DOT "%s" DOT "%s\n", ctl_text(w->p, h->mode), h->leader,
-           h->analytics, h->api);
+    printf("mode %s" DOT "%s" DOT "%s" DOT "%s" DOT "%s\n", ctl_text(w->p, h->mode), h->leader,
+           h->analytics, h->api, h->outbox);
 }
 
 /* ---- the prefixes ---------------------------------------------------------------------------- */
