@@ -80,8 +80,8 @@ typedef struct cfmt_cause_facts_t {
     apr_time_t adopted;          /* advertised_modified_at of what was handed over; 0 = nothing */
     const char *adopted_by;
     /*
-     * What was found before; NULL = nothing. Of the same change a proof by attack stays: episodes
-     * that prove it may be gone.
+     * What was found before, of the same direction; NULL = nothing. Of the same change a call of
+     * ours stays the cause, and so does a proof by attack: episodes that prove it may be gone.
      */
     const cfmt_cause_t *before;
 } cfmt_cause_facts_t;

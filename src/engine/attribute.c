@@ -102,43 +102,12 @@ static int is_adopted_since(const cfmt_scene_t *sc, const cfmt_standing_t *st)
            && st->cause.kind != CFMT_CAUSE_ADOPTED;
 }
 
-/* What happened at the same time, or nobody said: another cause may come to be known yet. */
-static int is_provisional(cfmt_cause_e kind)
-{
-    return kind == CFMT_CAUSE_UNKNOWN || kind == CFMT_CAUSE_EXTERNAL || kind == CFMT_CAUSE_ATTACK;
-}
-
-/* By a call of ours that Cloudflare has not refused since. */
-static int was_ours(const cfmt_scene_t *sc, const cfmt_standing_t *old)
-{
-    const cfmt_rows_t *rows = cfmt_scene_rows(sc, &old->prefix);
-    int i;
-
-    for (i = 0; old->cause.intent && rows->done && i < rows->done->nelts; i++) {
-        const cfmt_intent_row_t *in = APR_ARRAY_IDX(rows->done, i, const cfmt_intent_row_t *);
-
-        if (in->id == old->cause.intent) {
-            return in->state != CFMT_INTENT_REFUSED;
-        }
-    }
-    return 0;
-}
-
-/*
- * Nothing can be learned any more about what brought the present state; or not yet: by a clock that
- * is off our own calls are only known once a first answer has shown by how much, and one that is
- * set right since makes them look like somebody else's.
- */
+/* Nothing can be learned any more about what brought the present state. */
 static int is_known(const cfmt_scene_t *sc, const cfmt_standing_t *old,
                     const cfmt_prefix_row_t *row)
 {
-    if (!old || old->advertised != row->b.advertised || old->cause.at != row->b.advertised_at
-        || is_adopted_since(sc, old)) {
-        return 0;
-    }
-    return old->found_at >= old->cause.at + CFMT_CAUSE_SETTLED
-           || (!sc->rest.breaker.last_ok && !is_provisional(old->cause.kind))
-           || was_ours(sc, old);
+    return old && old->advertised == row->b.advertised && old->cause.at == row->b.advertised_at
+           && old->found_at >= old->cause.at + CFMT_CAUSE_SETTLED && !is_adopted_since(sc, old);
 }
 
 static int is_first(const cfmt_prefix_row_t *row)
@@ -164,6 +133,12 @@ static apr_status_t find(cfmt_standing_t *st, const cfmt_scene_t *sc, const cfmt
     st->advertised = row->b.advertised;
     st->found_at = sc->now;
     return rv;
+}
+
+/* What happened at the same time, or nobody said: another cause may come to be known yet. */
+static int is_provisional(cfmt_cause_e kind)
+{
+    return kind == CFMT_CAUSE_UNKNOWN || kind == CFMT_CAUSE_EXTERNAL || kind == CFMT_CAUSE_ATTACK;
 }
 
 /* For good, or because nothing else can be learned of it. */
@@ -192,7 +167,7 @@ static cfmt_attributed_e judge(const cfmt_standing_t *st, const cfmt_standing_t 
         return CFMT_ATTRIBUTED_CHANGE;
     }
     return moved || st->found_at >= st->cause.at + CFMT_CAUSE_SETTLED ? CFMT_ATTRIBUTED_FIRST
-                                                           : CFMT_ATTRIBUTED_SAME;
+                                                                      : CFMT_ATTRIBUTED_SAME;
 }
 
 static int differs(const cfmt_standing_t *st, const cfmt_standing_t *old)

@@ -275,6 +275,29 @@ START_TEST(test_before)
 }
 END_TEST
 
+/* The clock was set right: the call looks as if it came behind the change. */
+START_TEST(test_found_to_be_ours)
+{
+    cfmt_cause_t before;
+    facts_t x;
+
+    start(&x);
+    x.f.skew = 100 * SEC;
+    deed(&x, CFMT_CAUSE_OPERATOR, M(0) + 100 * SEC, M(2));
+    before = cause_of(&x);
+    ck_assert_int_eq(before.intent, 10);
+    x.f.skew = 0;
+    IS(&x, CFMT_CAUSE_EXTERNAL, 0);
+    x.f.before = &before;
+    IS(&x, CFMT_CAUSE_OPERATOR, 0);
+    before.at--; /* of another change */
+    IS(&x, CFMT_CAUSE_EXTERNAL, 0);
+    before.at++;
+    x.deeds[0].id++; /* that one was refused */
+    IS(&x, CFMT_CAUSE_EXTERNAL, 0);
+}
+END_TEST
+
 static void random_facts(facts_t *x, unsigned *seed)
 {
     int i;
@@ -360,6 +383,7 @@ UNIT_SUITE_BEGIN(cause)
     UNIT_TEST(test_two_of_ours)
     UNIT_TEST(test_adopted)
     UNIT_TEST(test_before)
+    UNIT_TEST(test_found_to_be_ours)
     UNIT_TEST(test_any_facts)
     UNIT_TEST(test_names)
 UNIT_SUITE_END

@@ -22,16 +22,8 @@ static cfmt_cidr_t cidr(const char *text)
 
 static cfmt_engine_t *start(const char *mode, const char *options)
 {
-    cfmt_engine_t *e;
-
     acting_begin();
-    apr_table_setn(acting_settings(), "Mode", mode);
-    apr_table_setn(acting_settings(), "Prefix *", options);
-    e = acting_engine();
-    acting_rounds(e, 0);
-    acting_until(e, "SELECT count(*) FROM standing", "1");
-    acting_rounds(e, apr_time_from_msec(300));
-    return e;
+    return acting_policy(mode, options);
 }
 
 /* ---- the case -------------------------------------------------------------------------------- */
@@ -371,6 +363,33 @@ START_TEST(a_new_leader_doubts_nothing_before_it_has_heard_the_other_clock)
 }
 END_TEST
 
+/* An alert explains what was first seen also while Cloudflare does not answer. */
+START_TEST(a_new_leader_learns_causes_before_it_has_heard_anything)
+{
+    cfmt_engine_t *e;
+    acting_world_t w;
+    cfmt_rest_t rest;
+    int i;
+
+    acting_begin();
+    w = acting_get();
+    w.advertised = 1;
+    w.advertised_at = acting_now() - S(60);
+    acting_set(&w);
+    e = acting_engine();
+    acting_until(e, "SELECT cause FROM standing", "first-seen");
+    acting_drop(e);
+    acting_alert(0, "203.0.113.7");
+    e = acting_engine();
+    for (i = 0; i < 3; i++) {
+        unit_skip(S(1));
+        ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
+    }
+    ck_assert_str_eq(kit_text(acting_store(), "SELECT cause FROM standing"), "attack");
+    acting_end();
+}
+END_TEST
+
 /* To adopt is another word for it, not another change. */
 START_TEST(an_adopted_change_is_still_one)
 {
@@ -410,6 +429,7 @@ Suite *suite_decide(void)
     tcase_add_test(tc, each_of_two_quick_changes_is_recorded);
     tcase_add_test(tc, a_command_is_known_at_once_and_once);
     tcase_add_test(tc, a_new_leader_doubts_nothing_before_it_has_heard_the_other_clock);
+    tcase_add_test(tc, a_new_leader_learns_causes_before_it_has_heard_anything);
     tcase_add_test(tc, an_adopted_change_is_still_one);
     suite_add_tcase(s, tc);
     return s;
