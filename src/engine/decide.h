@@ -148,8 +148,10 @@ apr_status_t cfmt_commands_run(cfmt_engine_t *e, apr_pool_t *ptick);
 
 /* ---- program.c ------------------------------------------------------------------------------- */
 
-/* CfmtWithdrawCheck of a prefix: started, or looked after; *pdue: look again then. */
+/* CfmtWithdrawCheck of a prefix: started, and looked after. */
 void cfmt_program_ask(cfmt_engine_t *e, const cfmt_cidr_t *prefix, const char *path);
-void cfmt_programs_run(cfmt_engine_t *e, apr_time_t *pdue);
+void cfmt_programs_run(cfmt_engine_t *e);
+/* Behind whoever may ask: an answer counts from when it is looked at. */
+void cfmt_programs_due(const cfmt_engine_t *e, apr_time_t *pdue);
 
 #endif

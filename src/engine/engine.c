@@ -364,8 +364,9 @@ static apr_status_t decide_and_act(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_
         rv = cfmt_commands_run(e, ptick);
     }
     if (rv == APR_SUCCESS && e->api && !e->journaled) {
-        cfmt_programs_run(e, pdue);
+        cfmt_programs_run(e);
         rv = cfmt_decide_run(e, pdue, ptick);
+        cfmt_programs_due(e, pdue);
         rv = rv == APR_SUCCESS ? cfmt_act_run(e, pdue, ptick) : rv;
     }
     return rv;

@@ -79,9 +79,8 @@ static int is_over(cfmt_engine_t *e, const asked_t *a)
     return 1;
 }
 
-void cfmt_programs_run(cfmt_engine_t *e, apr_time_t *pdue)
+void cfmt_programs_run(cfmt_engine_t *e)
 {
-    apr_time_t due = cfmt_clock_now(e->conf.clock) + cfmt_clock_span(e->conf.clock, AGAIN);
     int i, n = 0;
 
     for (i = 0; i < e->programs->nelts; i++) {
@@ -95,7 +94,13 @@ void cfmt_programs_run(cfmt_engine_t *e, apr_time_t *pdue)
         }
     }
     e->programs->nelts = n;
-    if (n && (!*pdue || due < *pdue)) {
+}
+
+void cfmt_programs_due(const cfmt_engine_t *e, apr_time_t *pdue)
+{
+    apr_time_t due = cfmt_clock_now(e->conf.clock) + cfmt_clock_span(e->conf.clock, AGAIN);
+
+    if (e->programs->nelts && (!*pdue || due < *pdue)) {
         *pdue = due;
     }
 }

@@ -149,22 +149,23 @@ void __wrap_cfmt_program_ask(cfmt_engine_t *e, const cfmt_cidr_t *prefix, const 
     memory->check_asked_at = model_clock();
     m.cur->asked[i] = m.now;
     m.cur->wrong[i] = world_strikes(EV_ORIGIN, i, ~0);
+    trace("origin check of %s, asked by %d: %s", m.w.prefix[i].text, m.cur->pid,
+          m.cur->wrong[i] ? plan_show(m.cur->wrong[i], m.pool) : "it is there");
 }
 
-static void answer_program(cfmt_engine_t *e, const node_t *n, int i, apr_time_t *pdue)
+/* When its answer is there; 0: nobody waits for it. */
+static apr_time_t answer_due(const node_t *n, int i)
+{
+    const cfmt_memory_t *memory = cfmt_scene_memory(n->e, &m.w.prefix[i].cidr);
+
+    return n->asked[i] && memory->check_answered_at < memory->check_asked_at
+               ? n->asked[i] + (n->wrong[i] && n->wrong[i]->how == 2 ? SEC(11) : SEC(1)) : 0;
+}
+
+static void answer_program(cfmt_engine_t *e, const node_t *n, int i)
 {
     cfmt_memory_t *memory = cfmt_scene_memory(e, &m.w.prefix[i].cidr);
-    apr_interval_time_t takes = n->wrong[i] && n->wrong[i]->how == 2 ? SEC(11) : SEC(1);
 
-    if (!memory->check_asked_at || memory->check_answered_at >= memory->check_asked_at) {
-        return;
-    }
-    if (m.now < n->asked[i] + takes) {
-        apr_time_t due = model_clock() + n->asked[i] + takes - m.now;
-
-        *pdue = !*pdue || due < *pdue ? due : *pdue;
-        return;
-    }
     memory->check_ok = !n->wrong[i];
     memory->check_answered_at = model_clock();
     apr_cpystrn(memory->check_text, n->wrong[i] ? "absent" : "there", sizeof(memory->check_text));
@@ -172,14 +173,31 @@ static void answer_program(cfmt_engine_t *e, const node_t *n, int i, apr_time_t 
     e->reads++;
 }
 
-void __wrap_cfmt_programs_run(cfmt_engine_t *e, apr_time_t *pdue);
-void __wrap_cfmt_programs_run(cfmt_engine_t *e, apr_time_t *pdue)
+void __wrap_cfmt_programs_run(cfmt_engine_t *e);
+void __wrap_cfmt_programs_run(cfmt_engine_t *e)
 {
+    apr_time_t at;
     int i;
 
-    for (i = 0; e->store && i < PREFIXES; i++) {
-        if (m.cur->asked[i]) {
-            answer_program(e, m.cur, i, pdue);
+    for (i = 0; i < PREFIXES; i++) {
+        at = answer_due(m.cur, i);
+        if (at && at <= m.now) {
+            answer_program(e, m.cur, i);
+        }
+    }
+}
+
+void __wrap_cfmt_programs_due(const cfmt_engine_t *e, apr_time_t *pdue);
+void __wrap_cfmt_programs_due(const cfmt_engine_t *e, apr_time_t *pdue)
+{
+    apr_time_t at;
+    int i;
+
+    (void)e;
+    for (i = 0; i < PREFIXES; i++) {
+        at = answer_due(m.cur, i);
+        if (at && (!*pdue || at + m.off < *pdue)) {
+            *pdue = at + m.off;
         }
     }
 }

@@ -38,13 +38,13 @@ static const char *script(const char *text)
 /* Until it has answered, or been ended. */
 static const cfmt_memory_t *ask(cfmt_engine_t *e, const char *path)
 {
-    apr_time_t end = cfmt_monotonic() + ACTING_S(15), due = 0;
+    apr_time_t end = cfmt_monotonic() + ACTING_S(15);
 
     cfmt_program_ask(e, &prefix, path);
     while (e->programs->nelts) {
         ck_assert(cfmt_monotonic() < end);
         usleep(5000);
-        cfmt_programs_run(e, &due);
+        cfmt_programs_run(e);
     }
     ck_assert(cfmt_scene_memory(e, &prefix)->check_asked_at != 0);
     return cfmt_scene_memory(e, &prefix);
