@@ -154,6 +154,11 @@ typedef struct cfmt_spawn_t {
  * cannot be executed exits with 127.
  */
 apr_status_t cfmt_spawn(pid_t *ppid, int *pout, const cfmt_spawn_t *what);
+/*
+ * Ends one that was not waited for, with all of its session, and waits for it: for a second at
+ * most, because it may hang in a dead file system.
+ */
+void cfmt_spawn_end(pid_t pid);
 
 /* One that is looked after without waiting: program.c. Ended with its pool, with all it started. */
 typedef struct cfmt_program_t cfmt_program_t;

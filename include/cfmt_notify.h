@@ -67,8 +67,8 @@ typedef struct cfmt_waiting_t {
     apr_int64_t id;
     cfmt_news_e kind;
     cfmt_urgency_e priority;
-    const char *attack, *prefix;  /* NULL = none */
-    apr_time_t at, next_at, made_at;
+    const char *attack;           /* NULL = none */
+    apr_time_t at, next_at;
 } cfmt_waiting_t;
 
 #define CFMT_FOLD_MANY 30 /* similar ones that become one message */
@@ -165,12 +165,11 @@ typedef struct cfmt_out_t cfmt_out_t;
 cfmt_out_t *cfmt_out_create(cfmt_http_t *http, const cfmt_clock_t *clock, const char *telegram_url,
                             apr_pool_t *p);
 /*
- * Starts it; done is called once, from cfmt_http_poll or cfmt_out_step, never from here. Not
- * APR_SUCCESS: nothing was started (r says why) and done is not called.
+ * Starts it; done is called once, from cfmt_http_poll or cfmt_out_step, never from here. m is not
+ * looked at after it returns.
  */
-apr_status_t cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c, const cfmt_message_t *m,
-                           void (*done)(void *baton, const cfmt_sent_t *sent), void *baton,
-                           cfmt_result_t *r);
+void cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c, const cfmt_message_t *m,
+                   void (*done)(void *baton, const cfmt_sent_t *sent), void *baton);
 /* Looks after programs; *pdue becomes earlier while one runs. */
 void cfmt_out_step(cfmt_out_t *o, apr_time_t *pdue);
 

@@ -28,8 +28,7 @@ struct cfmt_program_t {
 static void end_all(cfmt_program_t *g)
 {
     if (g->pid) {
-        kill(-g->pid, SIGKILL);
-        (void)waitpid(g->pid, NULL, 0);
+        cfmt_spawn_end(g->pid);
         g->pid = 0;
     }
 }

@@ -8,11 +8,13 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cfmt.h"
 
 #define FDS_MAX 65536
+#define REAP_LIMIT apr_time_from_sec(1)
 
 static void close_others(void)
 {
@@ -97,4 +99,15 @@ apr_status_t cfmt_spawn(pid_t *ppid, int *pout, const cfmt_spawn_t *what)
     }
     *pout = out[0];
     return APR_SUCCESS;
+}
+
+void cfmt_spawn_end(pid_t pid)
+{
+    apr_time_t end = cfmt_monotonic() + REAP_LIMIT;
+
+    kill(-pid, SIGKILL);
+    kill(pid, SIGKILL); /* it may not have its session yet */
+    while (waitpid(pid, NULL, WNOHANG) == 0 && cfmt_monotonic() < end) {
+        apr_sleep(1000);
+    }
 }

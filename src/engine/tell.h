@@ -40,7 +40,7 @@ typedef struct cfmt_courier_t {
     cfmt_pace_t pace;           /* in monotonic time */
     apr_pool_t *pool;           /* of the message under way */
     int busy, answered;
-    cfmt_outbox_row_t row;      /* that message, as it was leased */
+    cfmt_outbox_row_t row;      /* of that message what its end needs */
     cfmt_sent_t sent;
     apr_time_t logged_at;       /* monotonic: trouble was last complained about; 0 = not */
 } cfmt_courier_t;
@@ -80,9 +80,9 @@ void cfmt_tell_end(cfmt_engine_t *e);
 /* rows: const cfmt_outbox_row_t *, the one that carries the others first. In p. */
 apr_status_t cfmt_tell_text(const char **ptext, const cfmt_telling_t *t, const cfmt_courier_t *c,
                             cfmt_plan_e what, const apr_array_header_t *rows);
-/* The message of c->row, and what it answers to or takes the place of. */
-apr_status_t cfmt_tell_message(cfmt_message_t *m, const cfmt_telling_t *t, cfmt_courier_t *c,
-                               const cfmt_channel_row_t *ch);
+/* The message of row, with its text, and what it answers to or takes the place of. */
+apr_status_t cfmt_tell_message(cfmt_message_t *m, const cfmt_telling_t *t, const cfmt_courier_t *c,
+                               const cfmt_channel_row_t *ch, const cfmt_outbox_row_t *row);
 
 /* ---- tell_state.c: how it went --------------------------------------------------------------- */
 

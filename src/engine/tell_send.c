@@ -176,7 +176,6 @@ static void plan(cfmt_plan_t *plan, const cfmt_telling_t *t, const cfmt_courier_
                                ? 0 : cfmt_tell_quiet(c->conf, row->priority, t->now);
         const cfmt_waiting_t w = { .id = row->id, .kind = row->news.kind, .at = row->news.at,
                                    .priority = row->priority, .attack = row->news.attack,
-                                   .prefix = row->news.prefix, .made_at = row->made_at,
                                    .next_at = quiet > row->next_at ? quiet : row->next_at };
 
         if (row->state == CFMT_OUTBOX_QUEUED && !is_skipped(row, stuck)) {
@@ -214,35 +213,14 @@ static apr_status_t lease(const cfmt_telling_t *t, const cfmt_plan_t *plan, cons
     return cfmt_store_end(s, rv);
 }
 
-static void keep(cfmt_courier_t *c, const cfmt_outbox_row_t *row, const char *text)
+static void keep(cfmt_courier_t *c, const cfmt_outbox_row_t *row)
 {
-    c->row = *row;
+    c->row.id = row->id;
     c->row.channel = c->conf->name;
-    c->row.news.dedupe = apr_pstrdup(c->pool, row->news.dedupe);
-    c->row.news.attack = apr_pstrdup(c->pool, row->news.attack);
-    c->row.news.prefix = apr_pstrdup(c->pool, row->news.prefix);
-    c->row.news.fields = apr_pstrdup(c->pool, row->news.fields);
-    c->row.text = apr_pstrdup(c->pool, text);
-    c->row.owner = c->row.ref = c->row.answer = c->row.acked_by = NULL;
+    c->row.news.kind = row->news.kind;
+    c->row.attempts = row->attempts;
+    c->row.made_at = row->made_at;
     c->busy = 1;
-}
-
-/* What could not be started ends as what came back: the row is leased. */
-static apr_status_t start(cfmt_telling_t *t, cfmt_courier_t *c, const cfmt_channel_row_t *ch)
-{
-    cfmt_result_t r = { .status = APR_SUCCESS };
-    cfmt_sent_t sent = { .how = CFMT_SENT_LATER };
-    cfmt_message_t m;
-    apr_status_t rv = cfmt_tell_message(&m, t, c, ch);
-
-    cfmt_pace_note(&c->pace, cfmt_monotonic());
-    rv = rv == APR_SUCCESS ? cfmt_out_send(t->t->out, c->conf, &m, on_done, c, &r) : rv;
-    if (rv != APR_SUCCESS) {
-        sent.detail = r.detail ? r.detail : cfmt_status_text(rv, t->p);
-        on_done(c, &sent);
-        return settle(t, c);
-    }
-    return APR_SUCCESS;
 }
 
 static apr_status_t send_plan(cfmt_telling_t *t, cfmt_courier_t *c, const cfmt_channel_row_t *ch,
@@ -250,8 +228,8 @@ static apr_status_t send_plan(cfmt_telling_t *t, cfmt_courier_t *c, const cfmt_c
 {
     apr_array_header_t *rows = apr_array_make(t->p, plan->ids->nelts,
                                               sizeof(const cfmt_outbox_row_t *));
-    const cfmt_outbox_row_t *row;
-    const char *text;
+    cfmt_outbox_row_t row;
+    cfmt_message_t m;
     apr_status_t rv;
     int i;
 
@@ -259,17 +237,20 @@ static apr_status_t send_plan(cfmt_telling_t *t, cfmt_courier_t *c, const cfmt_c
         APR_ARRAY_PUSH(rows, const cfmt_outbox_row_t *) =
             row_of(all, APR_ARRAY_IDX(plan->ids, i, apr_int64_t));
     }
-    row = APR_ARRAY_IDX(rows, 0, const cfmt_outbox_row_t *);
-    if (t->t->ending && row->news.kind != CFMT_NEWS_STOP) {
+    row = *APR_ARRAY_IDX(rows, 0, const cfmt_outbox_row_t *);
+    if (t->t->ending && row.news.kind != CFMT_NEWS_STOP) {
         return APR_SUCCESS;
     }
-    rv = cfmt_tell_text(&text, t, c, plan->what, rows);
-    rv = rv == APR_SUCCESS ? lease(t, plan, text) : rv;
+    rv = cfmt_tell_text(&row.text, t, c, plan->what, rows);
+    rv = rv == APR_SUCCESS ? cfmt_tell_message(&m, t, c, ch, &row) : rv;
+    rv = rv == APR_SUCCESS ? lease(t, plan, row.text) : rv;
     if (rv != APR_SUCCESS) {
         return rv == CFMT_EMOVED ? APR_SUCCESS : rv;
     }
-    keep(c, row, text);
-    return start(t, c, ch);
+    keep(c, &row);
+    cfmt_pace_note(&c->pace, cfmt_monotonic());
+    cfmt_out_send(t->t->out, c->conf, &m, on_done, c);
+    return APR_SUCCESS;
 }
 
 /* Void ones go first; then what the plan says of the rest. */

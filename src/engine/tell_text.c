@@ -64,7 +64,8 @@ static apr_status_t add_doubt(const char **ptext, const cfmt_telling_t *t, const
     return rv == CFMT_EMISSING ? APR_SUCCESS : rv;
 }
 
-static apr_status_t add_fallback(const char **ptext, const cfmt_telling_t *t,
+/* What the other channel was told may have been many in one: then all of it again. */
+static apr_status_t add_fallback(const char **ptext, const cfmt_telling_t *t, cfmt_plan_e what,
                                  const cfmt_outbox_row_t *row)
 {
     cfmt_outbox_row_t before;
@@ -75,6 +76,7 @@ static apr_status_t add_fallback(const char **ptext, const cfmt_telling_t *t,
     }
     rv = cfmt_outbox_get(t->e->store, &before, row->fallback_of, t->p);
     if (rv == APR_SUCCESS) {
+        *ptext = what == CFMT_PLAN_ONE && before.sent_at ? before.text : *ptext;
         *ptext = apr_psprintf(t->p, "%s\nNobody has acknowledged this on %s since %s: cfmtctl ack",
                               *ptext, before.channel,
                               cfmt_time_format(t->p, before.made_at - before.made_at
@@ -90,8 +92,8 @@ apr_status_t cfmt_tell_text(const char **ptext, const cfmt_telling_t *t, const c
     apr_status_t rv;
 
     *ptext = text_of(t, what, rows);
-    rv = what == CFMT_PLAN_FOLD ? APR_SUCCESS : add_doubt(ptext, t, c, row);
-    return rv == APR_SUCCESS ? add_fallback(ptext, t, row) : rv;
+    rv = add_fallback(ptext, t, what, row);
+    return rv == APR_SUCCESS && what != CFMT_PLAN_FOLD ? add_doubt(ptext, t, c, row) : rv;
 }
 
 /* ---- thread ---------------------------------------------------------------------------------- */
@@ -116,14 +118,14 @@ static apr_status_t set_thread(cfmt_message_t *m, const cfmt_telling_t *t, const
     return rv == CFMT_EMISSING ? APR_SUCCESS : rv;
 }
 
-apr_status_t cfmt_tell_message(cfmt_message_t *m, const cfmt_telling_t *t, cfmt_courier_t *c,
-                               const cfmt_channel_row_t *ch)
+apr_status_t cfmt_tell_message(cfmt_message_t *m, const cfmt_telling_t *t, const cfmt_courier_t *c,
+                               const cfmt_channel_row_t *ch, const cfmt_outbox_row_t *row)
 {
     memset(m, 0, sizeof(*m));
-    m->id = c->row.id;
-    m->news = c->row.news;
-    m->priority = c->row.priority;
-    m->text = c->row.text;
+    m->id = row->id;
+    m->news = row->news;
+    m->priority = row->priority;
+    m->text = row->text;
     if (ch->chat && cfmt_text_same(ch->chat_of, c->conf->chat)) {
         m->chat = ch->chat;
     }

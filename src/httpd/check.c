@@ -1,8 +1,9 @@
 /*
  * What configtest and each start look at beyond single values. Nearly everything here is a warning:
- * wrong values are refused by the setters, and only fast time beside a real account and a database
- * of places that is none keep httpd from starting. Safe as root: of all else it reads attributes
- * only.
+ * wrong values are refused by the setters, and only fast time beside a real account or channel, a
+ * database of places that is none, a fallback= that names no channel and a template that is wrong
+ * keep httpd from starting. Safe as root: of all but that database and the templates it reads
+ * attributes only.
  */
 #include "httpd_cfmt.h"
 

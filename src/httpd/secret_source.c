@@ -23,7 +23,6 @@
 #define SECRET_MAX 1024
 #define BUFFER (SECRET_MAX + 3) /* a line end may follow; one byte more shows that it is too long */
 #define EXEC_LIMIT apr_time_from_sec(5)
-#define REAP_LIMIT apr_time_from_sec(1)
 
 /* ---- checks that read attributes only -------------------------------------------------------- */
 
@@ -194,15 +193,12 @@ static int reap(pid_t pid, apr_time_t deadline)
     while ((got = waitpid(pid, &status, WNOHANG)) == 0 && cfmt_monotonic() < deadline) {
         apr_sleep(2000);
     }
-    kill(-pid, SIGKILL);
-    if (got == 0) { /* even then with a limit: it may hang in a dead file system */
-        for (deadline = cfmt_monotonic() + REAP_LIMIT;
-             waitpid(pid, &status, WNOHANG) == 0 && cfmt_monotonic() < deadline;) {
-            apr_sleep(2000);
-        }
+    if (got == 0) {
+        cfmt_spawn_end(pid);
         errno = ETIMEDOUT;
         return -1;
     }
+    kill(-pid, SIGKILL); /* what it left behind */
     return got == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 

@@ -37,9 +37,8 @@ static void copy_message(cfmt_sending_t *s, const cfmt_message_t *m)
     s->m.chat = apr_pstrdup(s->pool, m->chat);
 }
 
-apr_status_t cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c, const cfmt_message_t *m,
-                           void (*done)(void *baton, const cfmt_sent_t *sent), void *baton,
-                           cfmt_result_t *r)
+void cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c, const cfmt_message_t *m,
+                   void (*done)(void *baton, const cfmt_sent_t *sent), void *baton)
 {
     static void (*const start[CFMT_CHANNEL_KINDS])(cfmt_sending_t *) = {
         [CFMT_CHANNEL_TELEGRAM] = cfmt_telegram_start,
@@ -60,7 +59,6 @@ apr_status_t cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c, const cf
     s->baton = baton;
     copy_message(s, m);
     start[c->kind](s);
-    return cfmt_result_set(r, NULL, APR_SUCCESS, NULL);
 }
 
 /* ---- end ------------------------------------------------------------------------------------- */

@@ -24,7 +24,6 @@ typedef struct telling_t {
     const char *poison;          /* a message with this word cannot be taken */
     const char *dead;            /* a channel that fails */
     int at_once;                 /* a message is answered while it is sent */
-    int mute;                    /* nothing can be started */
     int pending;                 /* messages without an answer */
     apr_array_header_t *told;    /* told_t */
     apr_array_header_t *channels; /* cfmt_channel_conf_t */

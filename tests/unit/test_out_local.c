@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
@@ -114,6 +115,25 @@ START_TEST(one_that_hangs_is_ended)
 }
 END_TEST
 
+/* Ended before it has a session of its own, it is not waited for to its own end. */
+START_TEST(one_that_only_just_began_is_ended)
+{
+    const cfmt_spawn_t what = { .path = "/bin/sleep", .arg = "20" };
+    apr_time_t began = cfmt_monotonic();
+    cfmt_program_t *g;
+    apr_pool_t *p;
+    int i;
+
+    for (i = 0; i < 50; i++) {
+        apr_pool_create(&p, unit_pool);
+        ck_assert_int_eq(cfmt_program_start(&g, &what, apr_time_from_sec(10), p), APR_SUCCESS);
+        apr_pool_destroy(p);
+        ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+    }
+    ck_assert(cfmt_monotonic() - began < apr_time_from_sec(10));
+}
+END_TEST
+
 START_TEST(a_missing_one_breaks_the_channel)
 {
     ck_assert_int_eq(run("/nonexistent/tell"), CFMT_SENT_BROKEN);
@@ -144,14 +164,13 @@ START_TEST(one_delays_no_other)
     cfmt_channel_conf_t slow = outgoing_channel(
         apr_pstrcat(unit_pool, "command name=slow path=", script("sleep 1"), NULL), "");
     apr_time_t began = cfmt_monotonic(), due;
-    cfmt_result_t r;
     int told = 0;
 
     if (geteuid() == 0) {
         ck_assert_int_eq(setgid(NOBODY), 0);
         ck_assert_int_eq(setuid(NOBODY), 0);
     }
-    cfmt_out_send(outgoing_out, &slow, &outgoing_message, see, &told, &r);
+    cfmt_out_send(outgoing_out, &slow, &outgoing_message, see, &told);
     ck_assert_int_eq(run("/bin/true"), CFMT_SENT_YES);
     ck_assert(cfmt_monotonic() - began < apr_time_from_msec(900));
     ck_assert_int_eq(told, 0);
@@ -199,12 +218,11 @@ static void send_another(void *baton, const cfmt_sent_t *sent)
 {
     int *left = baton;
     cfmt_channel_conf_t *c = apr_palloc(unit_pool, sizeof(*c));
-    cfmt_result_t r;
 
     ck_assert_int_eq(sent->how, CFMT_SENT_YES);
     if (--*left) {
         *c = outgoing_channel("syslog name=log", "");
-        cfmt_out_send(outgoing_out, c, &outgoing_message, send_another, left, &r);
+        cfmt_out_send(outgoing_out, c, &outgoing_message, send_another, left);
     }
 }
 
@@ -214,9 +232,8 @@ START_TEST(a_done_may_send_another)
     cfmt_channel_conf_t c = outgoing_channel("syslog name=log", "");
     int fd = listen_at(unit_path("log")), left = 3, i;
     apr_time_t due = 0;
-    cfmt_result_t r;
 
-    cfmt_out_send(outgoing_out, &c, &outgoing_message, send_another, &left, &r);
+    cfmt_out_send(outgoing_out, &c, &outgoing_message, send_another, &left);
     for (i = 3; i > 0; i--) {
         ck_assert_int_eq(left, i);
         cfmt_out_step(outgoing_out, &due);
@@ -263,6 +280,7 @@ Suite *suite_out_local(void)
     UNIT_TEST(a_long_message_arrives_whole)
     UNIT_TEST(one_that_does_not_read_is_not_waited_for)
     UNIT_TEST(one_that_hangs_is_ended)
+    UNIT_TEST(one_that_only_just_began_is_ended)
     UNIT_TEST(a_missing_one_breaks_the_channel)
     UNIT_TEST(never_as_root)
     UNIT_TEST(one_delays_no_other)

@@ -118,7 +118,7 @@ static cfmt_waiting_t *put(cfmt_news_e kind, const char *attack, apr_time_t at)
     w->kind = kind;
     w->priority = cfmt_news_priority(kind);
     w->attack = attack;
-    w->at = w->made_at = at;
+    w->at = at;
     return w;
 }
 

@@ -158,24 +158,6 @@ START_TEST(a_clock_set_back_silences_nothing)
 }
 END_TEST
 
-START_TEST(what_cannot_be_started_waits)
-{
-    cfmt_engine_t *e;
-
-    telling_begin();
-    telling_channel("syslog", "name=a");
-    e = telling_engine();
-    telling.mute = 1;
-    telling_news(e, CFMT_NEWS_BLIND, NULL, "blind");
-    telling_look(e);
-    ck_assert_str_eq(telling_states(), "queued");
-    ck_assert_str_eq(telling_column("answer", 1), "cannot be started");
-    telling.mute = 0;
-    telling_run(e, MIN);
-    ck_assert_str_eq(telling_states(), "sent");
-}
-END_TEST
-
 START_TEST(a_message_that_cannot_be_taken_stops_no_other)
 {
     cfmt_engine_t *e;
@@ -356,6 +338,54 @@ START_TEST(what_nobody_acknowledges_goes_to_the_fallback)
 }
 END_TEST
 
+/* Forty in one message, that one again: thirty-nine of them have no row that could go there. */
+START_TEST(a_fallback_hears_of_all_that_were_told_in_one)
+{
+    cfmt_engine_t *e;
+    int i;
+
+    telling_begin();
+    telling_channel("syslog", "name=a fallback=b after=10min");
+    telling_channel("syslog", "name=b types=stop");
+    e = telling_engine();
+    for (i = 0; i < 40; i++) {
+        const char *id = apr_psprintf(unit_pool, "a%d", i);
+
+        telling_news(e, CFMT_NEWS_NOT_PROTECTED, id, apr_psprintf(unit_pool, "np %s", id));
+    }
+    telling_run(e, 5 * MIN);
+    ck_assert_int_eq(telling_heard("a", "40 times under attack and NOT PROTECTED"), 1);
+    telling_run(e, 10 * MIN);
+    ck_assert_int_eq(telling_heard("b", ""), 1);
+    ck_assert_int_eq(telling_heard("b", "40 times under attack and NOT PROTECTED"), 1);
+    ck_assert_int_eq(telling_heard("b", "Nobody has acknowledged this on a since"), 1);
+}
+END_TEST
+
+/* What was tried, and not told, waits there one by one, and goes to the fallback so. */
+START_TEST(a_fallback_does_not_hear_twice_of_what_was_not_told)
+{
+    cfmt_engine_t *e;
+    int i;
+
+    telling_begin();
+    telling_channel("syslog", "name=a fallback=b after=10min");
+    telling_channel("syslog", "name=b types=stop");
+    e = telling_engine();
+    telling.dead = "a";
+    for (i = 0; i < 40; i++) {
+        const char *id = apr_psprintf(unit_pool, "a%d", i);
+
+        telling_news(e, CFMT_NEWS_NOT_PROTECTED, id, apr_psprintf(unit_pool, "np %s", id));
+    }
+    telling_run(e, MIN);
+    kit_sql(telling.eye, "UPDATE outbox SET acked_at = 1 WHERE id > 20"); /* too few for a fold */
+    telling_run(e, 20 * MIN);
+    ck_assert_int_eq(telling_heard("b", ""), 20);
+    ck_assert_int_eq(telling_heard("b", "40 times"), 0);
+}
+END_TEST
+
 START_TEST(a_fallback_that_is_no_more_is_told_nothing)
 {
     cfmt_engine_t *e;
@@ -450,7 +480,6 @@ Suite *suite_tell_trouble(void)
     tcase_add_test(tc, others_hear_of_a_channel_in_trouble_and_are_not_delayed);
     tcase_add_test(tc, a_channel_that_refuses_us_is_tried_slowly);
     tcase_add_test(tc, a_clock_set_back_silences_nothing);
-    tcase_add_test(tc, what_cannot_be_started_waits);
     tcase_add_test(tc, a_message_that_cannot_be_taken_stops_no_other);
     tcase_add_test(tc, a_message_that_cannot_be_taken_stops_its_attack);
     tcase_add_test(tc, what_may_have_arrived_is_not_repeated);
@@ -458,6 +487,8 @@ Suite *suite_tell_trouble(void)
     tcase_add_test(tc, a_thousand_attacks_are_a_few_messages);
     tcase_add_test(tc, quiet_hours_keep_what_can_wait);
     tcase_add_test(tc, what_nobody_acknowledges_goes_to_the_fallback);
+    tcase_add_test(tc, a_fallback_hears_of_all_that_were_told_in_one);
+    tcase_add_test(tc, a_fallback_does_not_hear_twice_of_what_was_not_told);
     tcase_add_test(tc, a_fallback_that_is_no_more_is_told_nothing);
     tcase_add_test(tc, a_dead_channel_falls_back_too_and_an_answer_ends_it);
     tcase_add_test(tc, rows_of_channels_that_are_no_more_expire);
