@@ -1,93 +1,21 @@
 """Telling, as the tests see it: channels of a pair, what the simulator's Telegram and a receiver of ours got, and what
 must hold whatever happened: each message once, those of one attack in their order, and no secret anywhere."""
-import base64
-import collections
-import hashlib
-import hmac
-import http.server
 import json
 import os
-import re
 import socket
-import socketserver
-import threading
-import time
 
 from acts import alert, dicts, wait
-from httpd import IS_ROOT, SECRET
-from pair import BEHIND, MICRO
+from httpd import IS_ROOT
+from pair import MICRO
+from receiver import SIGNING
 
 GROUP, PERSON = "-1001234567890", "4711"
-SIGNING = "whsec_" + base64.b64encode(b"the key of the receiver, 32 byte").decode()
 MAYBE = r"cfmt:warn\].*CFMT1034: message \d+ \(\S+\) may have been told through \S+, it is not repeated: "
 ORPHANED = r"cfmt:warn\].*CFMT1037: \d+ messages? may have been told"
 FAILING = r"cfmt:warn\].*CFMT1031: messages through {} fail, they wait: "
 BROKEN = r"cfmt:error\].*CFMT1030: channel {} refuses us"
 REFUSED = r"cfmt:warn\].*CFMT1035: message \d+ \(\S+\) was refused by "
 UNACKED = r"cfmt:warn\].*CFMT1036: nobody has acknowledged "
-
-
-# ---- a receiver ------------------------------------------------------------------------------------------
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        receiver = self.server.receiver
-        receiver.got.append((time.time(), dict(self.headers), body))
-        if receiver.hangs.is_set():
-            receiver.ended.wait(60)
-        status = receiver.answers.popleft() if receiver.answers else receiver.status
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
-
-
-class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-
-class Receiver:
-    """Takes what a webhook channel posts. status: of the answers; answers: those of the next ones; hangs: none."""
-
-    def __init__(self):
-        self.got, self.status = [], 200
-        self.answers, self.hangs, self.ended = collections.deque(), threading.Event(), threading.Event()
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.receiver = self
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hooks/T024-B5X-t0ken-in-the-path"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.ended.set()
-        self.server.shutdown()
-        self.server.server_close()
-
-    def bodies(self):
-        return [json.loads(body) for _, _, body in self.got]
-
-    def kinds(self):
-        return [b["cfmt"]["kind"] for b in self.bodies()]
-
-    def check_signed(self, secret=SIGNING):
-        """As standardwebhooks.com says, by Python's own hmac."""
-        key = base64.b64decode(secret[len("whsec_"):])
-        for at, headers, body in self.got:
-            head = {k.lower(): v for k, v in headers.items()}
-            stamp, ident = head["webhook-timestamp"], head["webhook-id"]
-            made = hmac.new(key, f"{ident}.{stamp}.".encode() + body, hashlib.sha256).digest()
-            assert head["webhook-signature"].split() == ["v1," + base64.b64encode(made).decode()], (head, body)
-            assert abs(int(stamp) - at) < 60 and ident == json.loads(body)["cfmt"]["id"], (head, at)
-            assert head["content-type"] == "application/json"
 
 
 # ---- channels --------------------------------------------------------------------------------------------
@@ -167,16 +95,6 @@ def logged(log):
 
 
 # ---- going -----------------------------------------------------------------------------------------------
-
-def start(pair, *allowed):
-    """With its channels; webhooks of the simulator are really delivered."""
-    for line in (BEHIND, r"CFMT0920: blind: ", r"cfmt:warn\].*CFMT0963: ") + allowed:
-        pair.server.log.allow(line)
-    pair.start()
-    pair.sim.control("POST", "/hooks", {"url": f"http://127.0.0.1:{pair.server.port}/webhook/cloudflare",
-                                        "secret": SECRET})
-    pair.begin = pair.now()
-
 
 def hit(pair, number, event="START"):
     """An alert of an attack of its own on an address that is none of ours: nothing but its telling follows from it."""

@@ -3,11 +3,13 @@ cfmtctl about it; and no secret in any output."""
 import json
 import re
 
-from acts import (AUTO, PAGE, PROPOSED, WEB, alert, command, is_advertised, scenario, settle, wait, wait_minute)
+from acts import (AUTO, PAGE, PROPOSED, WEB, alert, command, is_advertised, scenario, settle, start, wait,
+                  wait_minute)
 from httpd import IS_ROOT
 from pair import MICRO, Scene, scenes
-from telling import (FAILING, PERSON, REFUSED, UNACKED, Receiver, add, check_told, first_lines, hit, logged, own_syslog,
-                     program, programmed, quiet, rows, start, telegram, texts, webhook)
+from receiver import Receiver
+from telling import (FAILING, PERSON, REFUSED, UNACKED, add, check_told, first_lines, hit, logged, own_syslog, program,
+                     programmed, quiet, rows, telegram, texts, webhook)
 
 STORY = ["attack-start", "advertised", "attack-end", "withdrawn"]
 

@@ -5,6 +5,7 @@ import signal
 import pytest
 
 import httpd
+from receiver import Receiver
 
 TIER = os.environ.get("CFMT_TIER") or "check"
 SHARED = os.path.join(httpd.SRCDIR, "..", "shared", "cloudflare")
@@ -129,6 +130,13 @@ def stopped(farm):
     s.stop()
     yield s
     farm.end(s)
+
+
+@pytest.fixture
+def receiver():
+    """Named before httpd_new it hears of the stop, too."""
+    with Receiver() as r:
+        yield r
 
 
 @pytest.fixture(scope="session")

@@ -1,53 +1,13 @@
 """People hear that the service starts and stops and that a leader has died, by a channel that wants to know; at a
 graceful, and where a child is recycled, there is nothing to hear."""
-import http.server
-import json
 import os
 import signal
-import threading
 
 import pytest
 
 from httpd import wait_for
 
 EVERY = pytest.mark.mpm("event", "worker", "prefork")
-
-
-class Receiver:
-    """Keeps the documents that are posted to it."""
-
-    def __init__(self):
-        self.got = []
-        receiver = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                receiver.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
-
-    def kinds(self):
-        return [d["cfmt"]["kind"] for d in self.got]
-
-    def end(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def receiver():
-    r = Receiver()
-    yield r
-    r.end()
 
 
 def with_channel(new, receiver, mpm, **kw):
@@ -65,8 +25,8 @@ def settled(s):
 @EVERY
 def test_start_and_stop(receiver, httpd_new, mpm):
     s = with_channel(httpd_new, receiver, mpm).start()
-    wait_for(lambda: receiver.kinds() == ["start"], 10, f"the start to be told: {receiver.got}")
-    assert "mod_cfmt has started" in receiver.got[0]["text"]
+    wait_for(lambda: receiver.kinds() == ["start"], 10, "the start to be told")
+    assert "mod_cfmt has started" in receiver.bodies()[0]["text"]
     old = s.generation()
     s.graceful()
     wait_for(lambda: not s.generation() & old, 20, "the old generation to go")
@@ -83,7 +43,7 @@ def test_start_and_stop(receiver, httpd_new, mpm):
 @pytest.mark.mpm("event", "worker")
 def test_a_restart_is_an_end_and_a_start(receiver, httpd_new, mpm):
     s = with_channel(httpd_new, receiver, mpm).start()
-    wait_for(lambda: receiver.kinds() == ["start"], 10, f"the start to be told: {receiver.got}")
+    wait_for(lambda: receiver.kinds() == ["start"], 10, "the start to be told")
     s.log.allow(r"AH00171|AH00299|caught SIGHUP")
     s.signal(signal.SIGHUP)
     wait_for(lambda: receiver.kinds() == ["start", "stop", "start"], 15, f"all three: {receiver.kinds()}")
@@ -99,4 +59,4 @@ def test_a_leader_that_dies(receiver, httpd_new):
     os.kill(leader, signal.SIGKILL)
     wait_for(lambda: len(receiver.got) == 3, 15, f"its death to be told by both channels: {receiver.kinds()}")
     assert receiver.kinds()[1:] == ["leader", "leader"]
-    assert f"process {leader}, died" in receiver.got[1]["text"]
+    assert f"process {leader}, died" in receiver.bodies()[1]["text"]

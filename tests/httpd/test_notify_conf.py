@@ -1,18 +1,15 @@
 """CfmtNotify, CfmtMessage, CfmtTelegramUrl: what configtest says, what a start reads, what is published and shown;
 and the example program that sends mail."""
-import base64
-import http.server
 import json
 import os
 import sqlite3
 import subprocess
-import threading
 
 import pytest
 
 import httpd
-from client import sign
 from httpd import wait_for
+from receiver import SIGNING
 
 TOKEN = "123456:AAbot-token-not-to-be-seen"
 TELEGRAM = "CfmtNotify telegram name=ops token=file:{token} chat=-1001"
@@ -181,40 +178,16 @@ def test_a_token_that_cannot_be_read_stops_nothing(httpd_new):
     assert log.count("CFMT1049") == 2 and "12/../34" not in log and "geheim" not in log
 
 
-class Receiver(http.server.BaseHTTPRequestHandler):
-    """Keeps what is posted."""
-
-    def do_POST(self):
-        self.server.got.append((self.path, self.headers, self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *args):  # pylint: disable=arguments-differ
-        pass
-
-
-@pytest.fixture
-def receiver():
-    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    made.got = []
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    yield made
-    made.shutdown()
-    made.server_close()
-
-
 def test_an_address_and_a_key_from_files_work(receiver, httpd_new):
     """Without an account: the first message is that of the start. The receiver stays until the stop is told, too."""
-    s, key = httpd_new(), "whsec_" + base64.b64encode(b"k" * 24).decode()
-    base = f"http://127.0.0.1:{receiver.server_address[1]}"
+    s = httpd_new()
     s.cfmt = s.default_cfmt() + [
-        f"CfmtNotify webhook name=chat url=file:{put(s, 'url', base + '/services/geheim')} lifecycle=on"
-        f" secret=file:{put(s, 'key', key)}"]
+        f"CfmtNotify webhook name=chat url=file:{put(s, 'url', receiver.url)} lifecycle=on"
+        f" secret=file:{put(s, 'key', SIGNING)}"]
     s.start()
-    path, headers, body = wait_for(lambda: receiver.got, 10, "a message")[0]
-    assert path == "/services/geheim" and json.loads(body)["cfmt"]["kind"] == "start"
-    signed = sign(body, key, headers["webhook-id"], headers["webhook-timestamp"])
-    assert headers["webhook-signature"] == signed["webhook-signature"]
+    wait_for(lambda: receiver.got, 10, "a message")
+    assert receiver.url.endswith(receiver.got[0].path) and receiver.kinds() == ["start"]
+    receiver.check_signed()
 
 
 # ---- conf/notify-mail --------------------------------------------------------------------------------
