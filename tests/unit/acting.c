@@ -76,6 +76,14 @@ void acting_lock(int locked)
     pthread_mutex_unlock(&lock);
 }
 
+void acting_is(int advertised, apr_time_t at)
+{
+    pthread_mutex_lock(&lock);
+    world.advertised = advertised;
+    world.advertised_at = at;
+    pthread_mutex_unlock(&lock);
+}
+
 static void give(int fd, const char *status, const char *body)
 {
     char head[300];
@@ -276,26 +284,39 @@ void acting_until(cfmt_engine_t *e, const char *sql, const char *want)
 {
     apr_time_t end = cfmt_monotonic() + ACTING_S(60);
     const char *got;
+    size_t len;
 
     do {
         one_round(e);
         got = kit_text(acting_store(), sql);
-        ck_assert_msg(cfmt_monotonic() < end, "%s: %s, not %s; log:\n%.3000s", sql,
-                      got ? got : "nothing", want, strlen(kit_lines) > 3000 ? kit_lines + strlen(kit_lines) - 3000 : kit_lines);
+        len = strlen(kit_lines);
+        ck_assert_msg(cfmt_monotonic() < end, "%s: %s, not %s; log ends:\n%s", sql,
+                      got ? got : "nothing", want, kit_lines + (len > 3000 ? len - 3000 : 0));
     } while (!got || strcmp(got, want));
 }
 
 cfmt_engine_t *acting_start(int advertised)
 {
-    acting_world_t w;
     cfmt_engine_t *e;
 
     acting_begin();
-    w = acting_get();
-    w.advertised = advertised;
-    acting_set(&w);
+    acting_is(advertised, acting_get().advertised_at);
     e = acting_engine();
     acting_until(e, "SELECT count(*) > 0 FROM prefix", "1");
+    return e;
+}
+
+cfmt_engine_t *acting_policy(const char *mode, const char *options)
+{
+    cfmt_engine_t *e;
+
+    apr_table_setn(settings, "Mode", mode);
+    if (options) {
+        apr_table_setn(settings, "Prefix *", options);
+    }
+    e = acting_engine();
+    acting_until(e, "SELECT count(*) > 0 FROM standing", "1");
+    acting_rounds(e, apr_time_from_msec(300));
     return e;
 }
 

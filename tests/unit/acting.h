@@ -36,6 +36,7 @@ acting_world_t acting_get(void);
 void acting_hang(int yes);
 void acting_patches(const char *status, int effect); /* what becomes of PATCHes, from now on */
 void acting_lock(int locked);
+void acting_is(int advertised, apr_time_t at); /* by us, or by somebody else */
 apr_table_t *acting_settings(void);
 
 /* An engine with its own pool; acting_drop: as if killed. */
@@ -44,6 +45,8 @@ cfmt_engine_t *acting_engine_alone(void); /* without CfmtApiToken */
 void acting_drop(cfmt_engine_t *e);
 /* All of it; the prefix is known, its state `advertised` since two days. */
 cfmt_engine_t *acting_start(int advertised);
+/* What acting_begin began: the policy, options those of `Prefix *` or NULL, has looked. */
+cfmt_engine_t *acting_policy(const char *mode, const char *options);
 /* A handle beside the engine's, after its first round. */
 cfmt_store_t *acting_store(void);
 

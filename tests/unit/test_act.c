@@ -11,22 +11,6 @@
 #define S ACTING_S
 #define READ "SELECT count(*) > 0 FROM prefix"
 
-/* The prefix is known, its state `advertised` since two days. */
-static cfmt_engine_t *start(int advertised)
-{
-    acting_world_t w;
-    cfmt_engine_t *e;
-
-    acting_begin();
-    w = acting_get();
-    w.advertised = advertised;
-    acting_set(&w);
-    e = acting_engine();
-    acting_rounds(e, 0);
-    acting_until(e, READ, "1");
-    return e;
-}
-
 static void comes_to(cfmt_engine_t *e, apr_int64_t id, const char *state, int patches)
 {
     acting_until(e, acting_state(id), state);
@@ -34,14 +18,9 @@ static void comes_to(cfmt_engine_t *e, apr_int64_t id, const char *state, int pa
     acting_end();
 }
 
-/* By us, or by somebody else. */
 static void now_is(int advertised)
 {
-    acting_world_t w = acting_get();
-
-    w.advertised = advertised;
-    w.advertised_at = acting_now();
-    acting_set(&w);
+    acting_is(advertised, acting_now());
 }
 
 /* ---- answers to the call, and what is read then ---------------------------------------------- */
@@ -71,7 +50,7 @@ static const struct {
 /* Never a second call before the state was read, and none at all where it is as wanted. */
 START_TEST(each_answer_leads_to_its_state)
 {
-    cfmt_engine_t *e = start(0);
+    cfmt_engine_t *e = acting_start(0);
     acting_world_t w = acting_get();
     apr_int64_t id;
 
@@ -105,7 +84,7 @@ static void ignore(void *baton, const cfmt_api_result_t *result)
 START_TEST(what_was_not_sent_is_not_counted)
 {
     static const char *const rows[] = { "result", NULL };
-    cfmt_engine_t *e = start(0);
+    cfmt_engine_t *e = acting_start(0);
     acting_world_t w = acting_get();
     int i, answers = 0;
     apr_int64_t id;
@@ -137,7 +116,7 @@ END_TEST
 
 START_TEST(as_wanted_already_is_done_without_a_call)
 {
-    cfmt_engine_t *e = start(1);
+    cfmt_engine_t *e = acting_start(1);
     apr_int64_t id = acting_intent(1, "user ann", "operator");
 
     comes_to(e, id, "done", 0);
@@ -146,7 +125,7 @@ END_TEST
 
 START_TEST(what_was_changed_elsewhere_is_read_before_the_call)
 {
-    cfmt_engine_t *e = start(0);
+    cfmt_engine_t *e = acting_start(0);
     apr_int64_t id;
 
     now_is(1);
@@ -158,12 +137,10 @@ END_TEST
 
 START_TEST(locked_is_not_attempted)
 {
-    cfmt_engine_t *e = start(0);
-    acting_world_t w = acting_get();
+    cfmt_engine_t *e = acting_start(0);
     apr_int64_t id;
 
-    w.locked = 1;
-    acting_set(&w);
+    acting_lock(1);
     unit_skip(S(20));
     id = acting_intent(1, "user ann", "operator");
     comes_to(e, id, "refused", 0);
@@ -172,7 +149,7 @@ END_TEST
 
 START_TEST(a_prefix_that_is_gone_ends_it)
 {
-    cfmt_engine_t *e = start(0);
+    cfmt_engine_t *e = acting_start(0);
     acting_world_t w = acting_get();
     apr_int64_t id;
 
@@ -190,7 +167,7 @@ END_TEST
 
 START_TEST(changed_back_by_somebody_is_seen_at_once)
 {
-    cfmt_engine_t *e = start(0);
+    cfmt_engine_t *e = acting_start(0);
     apr_int64_t id = acting_intent(1, "user ann", "operator");
 
     acting_until(e, acting_state(id), "propagating");
@@ -205,12 +182,10 @@ END_TEST
 
 START_TEST(the_15_minutes_hold_for_everybody)
 {
-    cfmt_engine_t *e = start(0);
-    acting_world_t w = acting_get();
+    cfmt_engine_t *e = acting_start(0);
     apr_int64_t id;
 
-    w.advertised_at = acting_now() - S(300);
-    acting_set(&w);
+    acting_is(0, acting_now() - S(300));
     unit_skip(S(61));
     id = acting_intent(1, "user ann", "operator");
     acting_rounds(e, S(1));
@@ -227,7 +202,7 @@ END_TEST
 
 START_TEST(what_an_operator_wanted_hours_ago_is_void)
 {
-    cfmt_engine_t *e = start(0);
+    cfmt_engine_t *e = acting_start(0);
     apr_int64_t id;
 
     acting_drop(e);
@@ -246,17 +221,14 @@ END_TEST
 
 static apr_int64_t policy_withdraws(cfmt_engine_t **pe)
 {
-    apr_table_setn(acting_settings(), "Mode", "enforce");
     acting_drop(*pe);
-    *pe = acting_engine();
-    acting_until(*pe, "SELECT count(*) > 0 FROM standing", "1");
-    acting_rounds(*pe, apr_time_from_msec(300));
+    *pe = acting_policy("enforce", NULL);
     return acting_intent(0, "policy", "calm");
 }
 
 START_TEST(a_withdrawal_of_the_policy_is_sent)
 {
-    cfmt_engine_t *e = start(1);
+    cfmt_engine_t *e = acting_start(1);
     apr_int64_t id = policy_withdraws(&e);
 
     comes_to(e, id, "propagating", 1);
@@ -266,7 +238,7 @@ END_TEST
 /* _i: an attack; a hold. */
 START_TEST(what_came_first_stops_it)
 {
-    cfmt_engine_t *e = start(1);
+    cfmt_engine_t *e = acting_start(1);
     apr_int64_t id = policy_withdraws(&e);
 
     if (_i) {
@@ -282,7 +254,7 @@ END_TEST
 
 START_TEST(observe_lets_nothing_of_the_policy_out)
 {
-    cfmt_engine_t *e = start(1);
+    cfmt_engine_t *e = acting_start(1);
     apr_int64_t id = acting_intent(0, "policy", "calm");
 
     comes_to(e, id, "cancelled", 0);
@@ -291,7 +263,7 @@ END_TEST
 
 START_TEST(a_look_that_is_over_lets_nothing_out)
 {
-    cfmt_engine_t *e = start(1);
+    cfmt_engine_t *e = acting_start(1);
     apr_int64_t id = policy_withdraws(&e);
 
     unit_skip(S(16));
@@ -302,7 +274,7 @@ END_TEST
 /* Where nobody leads no decision is made: the call itself looks once more. */
 START_TEST(an_attack_stops_it_without_a_leader)
 {
-    cfmt_engine_t *e = start(1);
+    cfmt_engine_t *e = acting_start(1);
     apr_array_header_t *mine = apr_array_make(unit_pool, 1, sizeof(apr_int64_t));
     cfmt_result_t result = { .status = APR_SUCCESS };
     apr_int64_t id;
@@ -327,7 +299,7 @@ END_TEST
 /* The withdrawal is under way and may yet succeed: what is read now is not the last word. */
 START_TEST(advertised_again_while_a_withdrawal_is_under_way)
 {
-    cfmt_engine_t *e = start(1);
+    cfmt_engine_t *e = acting_start(1);
     acting_world_t w = acting_get();
     apr_int64_t first;
 
@@ -391,7 +363,7 @@ END_TEST
 /* Of what a round finds to be too old: not in a minute, when it would be read anyway. */
 START_TEST(what_is_to_be_read_is_read_in_the_next_round)
 {
-    cfmt_engine_t *e = start(1);
+    cfmt_engine_t *e = acting_start(1);
     cfmt_rest_t rest;
 
     acting_rounds(e, S(2));
@@ -419,7 +391,7 @@ static void until_called(cfmt_engine_t *e)
 /* _i: whether the call was carried out before the leader was killed. */
 START_TEST(killed_during_the_call)
 {
-    cfmt_engine_t *e = start(0);
+    cfmt_engine_t *e = acting_start(0);
     acting_world_t w = acting_get();
     apr_int64_t id;
 
@@ -449,7 +421,7 @@ END_TEST
 
 START_TEST(two_leaders_call_once)
 {
-    cfmt_engine_t *a = start(0), *b = acting_engine();
+    cfmt_engine_t *a = acting_start(0), *b = acting_engine();
     apr_int64_t id;
     int i;
 
@@ -470,7 +442,7 @@ END_TEST
 /* Refused at once: the next one comes later, and later still. */
 START_TEST(what_is_refused_is_not_asked_in_the_same_breath)
 {
-    cfmt_engine_t *e = start(0);
+    cfmt_engine_t *e = acting_start(0);
     acting_world_t w = acting_get();
 
     w.patch = "400 Bad Request";

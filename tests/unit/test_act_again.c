@@ -138,7 +138,7 @@ Suite *suite_act_again(void)
     TCase *tc = tcase_create("act_again");
 
     tcase_add_checked_fixture(tc, unit_setup, unit_teardown);
-    tcase_set_timeout(tc, 40);
+    tcase_set_timeout(tc, UNIT_LIMIT);
     tcase_add_test(tc, what_is_impossible);
     tcase_add_test(tc, calls_are_told_apart);
     tcase_add_test(tc, the_reserve_is_for_actions);

@@ -12,15 +12,6 @@
 #define TAKEN "CREATE TRIGGER other BEFORE UPDATE ON intent BEGIN SELECT RAISE(IGNORE); END"
 #define NEWEST ACTING_NEWEST
 
-static void now_is(int advertised, apr_time_t at)
-{
-    acting_world_t w = acting_get();
-
-    w.advertised = advertised;
-    w.advertised_at = at;
-    acting_set(&w);
-}
-
 static void newest_is(const char *what, const char *want)
 {
     ck_assert_str_eq(kit_text(acting_store(), what), want);
@@ -217,7 +208,7 @@ START_TEST(a_withdrawal_may_still_come)
     acting_until(e, acting_state(id), "unknown");
     acting_rounds(e, S(5));
     newest_is(NEWEST("state"), "unknown");
-    now_is(0, acting_now());
+    acting_is(0, acting_now());
     acting_until(e, acting_state(id), "propagating");
     ck_assert_int_eq(acting_get().patches, 1);
     acting_end();
@@ -232,11 +223,11 @@ START_TEST(an_older_copy_is_no_change)
 
     acting_until(e, acting_state(id), "propagating");
     behind = acting_get().advertised_at;
-    now_is(1, before);
+    acting_is(1, before);
     unit_skip(S(61));
     acting_rounds(e, S(2));
     newest_is(NEWEST("state"), "propagating");
-    now_is(0, behind);
+    acting_is(0, behind);
     unit_skip(S(61));
     acting_rounds(e, S(2));
     unit_skip(S(15 * 60));
@@ -253,7 +244,7 @@ START_TEST(what_did_not_stay_has_failed)
     apr_int64_t id = acting_intent(0, "user ann", "operator");
 
     acting_until(e, acting_state(id), "propagating");
-    now_is(1, before);
+    acting_is(1, before);
     unit_skip(S(16 * 60));
     acting_until(e, acting_state(id), "failed");
     acting_end();
@@ -295,7 +286,7 @@ START_TEST(what_was_accepted_may_still_show)
     unit_skip(S(110));
     ck_assert_int_eq(cfmt_job_hurry(acting_store(), "prefixes", acting_now(), 1), APR_SUCCESS);
     acting_rounds(e, S(1)); /* read just before it shows */
-    now_is(0, acting_now());
+    acting_is(0, acting_now());
     acting_patches("200 OK", 1);
     unit_skip(S(8));
     acting_rounds(e, S(2));
@@ -312,11 +303,8 @@ END_TEST
 
 static void mode_is(cfmt_engine_t **pe, const char *mode)
 {
-    apr_table_setn(acting_settings(), "Mode", mode);
     acting_drop(*pe);
-    *pe = acting_engine();
-    acting_until(*pe, "SELECT count(*) > 0 FROM standing", "1");
-    acting_rounds(*pe, apr_time_from_msec(300));
+    *pe = acting_policy(mode, NULL);
 }
 
 START_TEST(observe_cancels_what_is_queued)
@@ -377,7 +365,7 @@ START_TEST(an_override_does_not_wait)
     cfmt_engine_t *e = acting_start(1);
     apr_int64_t id;
 
-    now_is(1, acting_now() - S(60));
+    acting_is(1, acting_now() - S(60));
     unit_skip(S(61));
     acting_rounds(e, S(1));
     id = acting_intent(0, "user ann", "operator");
@@ -474,7 +462,7 @@ Suite *suite_act_between(void)
     TCase *tc = tcase_create("act_between");
 
     tcase_add_checked_fixture(tc, unit_setup, unit_teardown);
-    tcase_set_timeout(tc, 40);
+    tcase_set_timeout(tc, UNIT_LIMIT);
     tcase_add_test(tc, another_was_faster);
     tcase_add_test(tc, another_was_faster_with_the_answer);
     tcase_add_test(tc, an_answer_of_another_store);

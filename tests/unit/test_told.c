@@ -15,21 +15,10 @@
 
 static cfmt_engine_t *start(const char *mode, const char *options, int advertised)
 {
-    acting_world_t w;
-    cfmt_engine_t *e;
-
     acting_begin();
-    w = acting_get();
-    w.advertised = advertised;
-    acting_set(&w);
-    apr_table_setn(acting_settings(), "Mode", mode);
-    apr_table_setn(acting_settings(), "Prefix *", options);
+    acting_is(advertised, acting_get().advertised_at);
     apr_table_setn(acting_settings(), "Notify all", ALL);
-    e = acting_engine();
-    acting_rounds(e, 0);
-    acting_until(e, "SELECT count(*) FROM standing", "1");
-    acting_rounds(e, apr_time_from_msec(300));
-    return e;
+    return acting_policy(mode, options);
 }
 
 /* Dedupe keys of a kind, in their order. */
@@ -89,11 +78,7 @@ static void until_told(cfmt_engine_t *e, const char *kind, const char *n)
 
 static void now_is(int advertised)
 {
-    acting_world_t w = acting_get();
-
-    w.advertised = advertised;
-    w.advertised_at = acting_now();
-    acting_set(&w);
+    acting_is(advertised, acting_now());
 }
 
 static void answers(const char *patch, const char *body)
@@ -203,10 +188,8 @@ END_TEST
 START_TEST(locked_is_told_once_an_attack)
 {
     cfmt_engine_t *e = start("enforce", "advertise=auto", 0);
-    acting_world_t w = acting_get();
 
-    w.locked = 1;
-    acting_set(&w);
+    acting_lock(1);
     unit_skip(S(61));
     acting_until(e, "SELECT locked FROM prefix", "1");
     ck_assert_int_eq(count("locked"), 0);
@@ -522,7 +505,7 @@ Suite *suite_told(void)
     TCase *tc = tcase_create("told");
 
     tcase_add_checked_fixture(tc, unit_setup, unit_teardown);
-    tcase_set_timeout(tc, 40);
+    tcase_set_timeout(tc, UNIT_LIMIT);
     tcase_add_test(tc, a_change_of_ours_is_told_once);
     tcase_add_test(tc, what_was_so_already_is_told_as_done);
     tcase_add_test(tc, a_change_of_others_is_told_at_once_and_once);
