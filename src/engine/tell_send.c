@@ -14,6 +14,7 @@
 #define TEST_STALE apr_time_from_sec(600)
 #define AHEAD apr_time_from_sec(2 * 3600) /* no channel waits longer: the clock was set back */
 #define SKIP_EVERY 5 /* tries of a failing channel: the last of so many is with another message */
+#define HELD_LIMIT apr_time_from_msec(1100)
 #define END_LIMIT apr_time_from_msec(700)
 
 cfmt_teller_t *cfmt_teller_create(cfmt_engine_t *e, apr_pool_t *p)
@@ -283,12 +284,12 @@ static apr_status_t choose(cfmt_telling_t *t, cfmt_courier_t *c, const cfmt_chan
 /* It may send now: what waits, if anything does. */
 static apr_status_t look(cfmt_telling_t *t, cfmt_courier_t *c)
 {
-    apr_time_t mono = cfmt_monotonic(), at = t->t->ending ? 0 : pace_next(c, mono);
+    apr_time_t mono = cfmt_monotonic(), at = pace_next(c, mono);
     apr_array_header_t *rows;
     cfmt_channel_row_t ch;
     apr_status_t rv;
 
-    if (at) { /* reading a long queue is not free */
+    if (at && !t->t->ending) { /* reading a long queue is not free */
         wait_for(t, t->now + cfmt_clock_span(t->e->conf.clock, at - mono));
         return APR_SUCCESS;
     }
@@ -375,12 +376,26 @@ static int under_way(const cfmt_teller_t *t)
     return n;
 }
 
-static void await(cfmt_engine_t *e)
+/* Who wants last words and would refuse them now: told something within this second. */
+static int held(const cfmt_teller_t *t)
 {
-    apr_time_t end = cfmt_monotonic() + END_LIMIT, due = 0;
+    apr_time_t mono = cfmt_monotonic();
+    int i, n = 0;
+
+    for (i = 0; i < t->couriers->nelts; i++) {
+        const cfmt_courier_t *c = &APR_ARRAY_IDX(t->couriers, i, cfmt_courier_t);
+
+        n += c->conf->lifecycle && ((c->busy && !c->answered) || pace_next(c, mono));
+    }
+    return n;
+}
+
+static void await(cfmt_engine_t *e, int (*holds)(const cfmt_teller_t *t), apr_interval_time_t limit)
+{
+    apr_time_t end = cfmt_monotonic() + limit, due = 0;
     int ended;
 
-    while (under_way(e->teller) && cfmt_monotonic() < end
+    while (holds(e->teller) && cfmt_monotonic() < end
            && cfmt_http_poll(e->http, NULL, 0, apr_time_from_msec(20), &ended) == APR_SUCCESS) {
         cfmt_out_step(e->teller->out, &due);
     }
@@ -427,8 +442,9 @@ void cfmt_tell_end(cfmt_engine_t *e)
     }
     apr_pool_create(&t.p, e->pool);
     t.t->ending = 1;
+    await(e, held, HELD_LIMIT);
     (void)cfmt_tell_run(e, &due, t.p);
-    await(e);
+    await(e, under_way, END_LIMIT);
     settle_all(&t);
     apr_pool_destroy(t.p);
 }

@@ -322,6 +322,24 @@ START_TEST(that_it_stops_may_still_be_said)
 }
 END_TEST
 
+/* A chat that was told something within this second would refuse them. */
+START_TEST(last_words_keep_their_distance)
+{
+    cfmt_engine_t *e;
+
+    telling_begin();
+    telling_channel("telegram", "name=a token=file:/t chat=1 lifecycle=on");
+    e = telling_engine();
+    telling.at_once = 1;
+    telling_news(e, CFMT_NEWS_BLIND, NULL, "blind");
+    telling_look(e);
+    telling_news(e, CFMT_NEWS_STOP, NULL, "stop");
+    cfmt_engine_end(e);
+    ck_assert_str_eq(telling_states(), "sent sent");
+    ck_assert(telling_at(1)->at - telling_at(0)->at >= SEC);
+}
+END_TEST
+
 Suite *suite_tell(void)
 {
     Suite *s = suite_create("tell");
@@ -343,6 +361,7 @@ Suite *suite_tell(void)
     tcase_add_test(tc, a_lease_that_is_lost_ends_no_round);
     tcase_add_test(tc, two_leaders_tell_once);
     tcase_add_loop_test(tc, that_it_stops_may_still_be_said, 0, 2);
+    tcase_add_test(tc, last_words_keep_their_distance);
     tcase_add_test(tc, the_end_writes_what_is_known);
     return s;
 }
