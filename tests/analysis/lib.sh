@@ -37,9 +37,10 @@ enter() { # NAME
 }
 
 build_units() { # FLAG...
-    local flags libs
+    local flags libs wraps
+    wraps=$(sed -n '/^tests_unit_unit_LDFLAGS/,/[^\\]$/p' "$srcdir/Makefile.am" | grep -o -- '-Wl,--wrap=[^ ]*')
     # shellcheck disable=SC2086 # a list of words
-    flags="-g -std=gnu99 -D_GNU_SOURCE -I$srcdir/include -I$srcdir/src -Wl,--wrap=cfmt_monotonic $*
+    flags="-g -std=gnu99 -D_GNU_SOURCE -I$srcdir/include -I$srcdir/src $wraps $*
         $(pkg-config --cflags $modules check libcrypto)"
     # shellcheck disable=SC2086 # a list of words
     libs="$(pkg-config --libs $modules check libcrypto) -lanl -lpthread -lm"

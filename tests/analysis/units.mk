@@ -1,7 +1,6 @@
 # The unit tests as one program in the present directory, with flags of the caller's: SRC, CC, FLAGS (compiler and
 # linker), LIBS, MORE (a source to add). A build of its own, so that it needs no configure run with other options.
-sources := $(wildcard $(SRC)/src/base/*.c $(SRC)/src/intake/*.c $(SRC)/src/policy/*.c $(SRC)/src/store/*.c \
-    $(SRC)/src/engine/*.c $(SRC)/src/cloudflare/*.c $(SRC)/tests/unit/*.c) $(MORE)
+sources := $(filter-out $(SRC)/src/httpd/%,$(wildcard $(SRC)/src/*/*.c)) $(wildcard $(SRC)/tests/unit/*.c) $(MORE)
 objects := $(patsubst $(SRC)/%.c,o/%.o,$(sources))
 
 unit: $(objects)
