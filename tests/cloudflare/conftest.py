@@ -1,6 +1,7 @@
 """Fixtures of tests/httpd, and the stage on which pairs of an httpd and the simulated Cloudflare play their scenes."""
 import concurrent.futures
 import importlib.util
+import itertools
 import os
 import sys
 import traceback
@@ -21,6 +22,16 @@ from pair import Pair  # noqa: E402 pylint: disable=wrong-import-position
 
 
 WORKERS = 16  # scenes at a time: most of their time is waiting
+numbers = itertools.count(1)
+
+
+def keep(log):
+    """The log of a scene that failed, in the build directory; where it is, and how it ends."""
+    os.makedirs(os.path.join(httpd.BUILDDIR, "failed"), exist_ok=True)
+    path = os.path.join(httpd.BUILDDIR, "failed", f"{os.getpid()}.{next(numbers)}.log")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(log)
+    return f"{path}:\n{log[-3000:]}"
 
 
 class Stage:
@@ -42,7 +53,7 @@ class Stage:
         try:
             scene.call(made, *scene.args)
         except Exception:  # with the log, which is gone with its server
-            wrong.append(f"{traceback.format_exc(limit=-5)}\n{made.server.log.text()[-3000:]}")
+            wrong.append(f"{traceback.format_exc(limit=-5)}\n{keep(made.server.log.text())}")
         try:
             wrong += made.end() + ([] if wrong else made.server.verdict())
         finally:

@@ -366,7 +366,7 @@ class Httpd:
             if busy:
                 self.log.allow(r"exit signal Segmentation fault")
             else:
-                wait_for(self.idle, 5, "all threads to be idle")
+                wait_for(self.idle, 30, "all threads to be idle")
         begin = time.monotonic()
         self.signal(signal.SIGTERM)
         try:

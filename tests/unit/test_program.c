@@ -150,9 +150,10 @@ END_TEST
 START_TEST(it_is_not_started_twice)
 {
     cfmt_engine_t *e = start();
+    const char *path = script("sleep 1");
 
-    cfmt_program_ask(e, &prefix, script("sleep 1"));
-    cfmt_program_ask(e, &prefix, script("sleep 1"));
+    cfmt_program_ask(e, &prefix, path);
+    cfmt_program_ask(e, &prefix, path);
     ck_assert_int_eq(e->programs->nelts, 1);
     acting_end();
 }
