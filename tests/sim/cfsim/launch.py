@@ -107,14 +107,14 @@ class Simulator:
 
     def stop(self):
         """Ends it; its exit status."""
-        if self.process is None:
+        process, self.process = self.process, None
+        if process is None:
             return None
-        self.process.terminate()
+        process.terminate()
         try:
-            status = self.process.wait(10)
+            status = process.wait(30)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            status = self.process.wait()
-        self.process.stdout.close()
-        self.process = None
+            process.kill()
+            status = process.wait()
+        process.stdout.close()
         return status
