@@ -109,6 +109,7 @@ cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
     e->worked_at = cfmt_monotonic();
     apr_pool_create(&e->store_pool, p);
     e->owner = apr_psprintf(p, "pid %d", (int)getpid());
+    e->config = cfmt_settings_digest(conf->settings ? conf->settings : apr_table_make(p, 1), p);
     e->projector = cfmt_projector_create(conf->log, e->store_pool);
     e->attacks = cfmt_attacks_create(e->store_pool);
     e->calls = apr_array_make(p, 4, sizeof(struct cfmt_deed_call_t *));

@@ -22,6 +22,7 @@ struct cfmt_engine_t {
     cfmt_projector_t *projector;
     cfmt_http_t *http;          /* all that goes out; NULL: nothing does */
     cfmt_api_t *api;            /* NULL: no API work */
+    apr_uint64_t config;        /* digest of conf.settings, as it was created with */
     struct cfmt_teller_t *teller; /* NULL: nothing is sent to people */
     cfmt_senses_t *senses;
     cfmt_attacks_t *attacks;

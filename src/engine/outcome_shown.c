@@ -113,7 +113,7 @@ static apr_uint64_t digest_of(const cfmt_outcome_t *o, unsigned red)
 /* With these and the journal it can be made again: replay.c. */
 static const char *used_by(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
 {
-    const cfmt_used_t u = { .config = cfmt_settings_digest(sc->settings, sc->p),
+    const cfmt_used_t u = { .config = sc->config,
                             .skew = sc->rest.skew, .c = o->c };
 
     return cfmt_used_encode(&u, sc->p);

@@ -111,15 +111,20 @@ apr_status_t cfmt_replay_open(cfmt_replay_t **pr, const cfmt_replay_conf_t *conf
 
 /* ---- feed ------------------------------------------------------------------------------------ */
 
-apr_status_t cfmt_replay_page(cfmt_replay_t *rp, apr_int64_t after, apr_array_header_t **prows,
-                              apr_pool_t *p)
+apr_status_t cfmt_replay_goes_on(const cfmt_replay_t *rp)
 {
     const cfmt_replay_conf_t *conf = rp->conf;
 
-    if (conf->progress && conf->progress(conf->baton, after, rp->last)) {
-        return APR_EINTR;
-    }
-    return cfmt_journal_read(conf->source, after, PAGE, prows, p);
+    return conf->progress && conf->progress(conf->baton, rp->at, rp->last) ? APR_EINTR
+                                                                          : APR_SUCCESS;
+}
+
+apr_status_t cfmt_replay_page(cfmt_replay_t *rp, apr_int64_t after, apr_array_header_t **prows,
+                              apr_pool_t *p)
+{
+    apr_status_t rv = cfmt_replay_goes_on(rp);
+
+    return rv == APR_SUCCESS ? cfmt_journal_read(rp->conf->source, after, PAGE, prows, p) : rv;
 }
 
 /* Kinds that a projection is made of. */

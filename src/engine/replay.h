@@ -37,10 +37,9 @@ typedef struct cfmt_replay_t {
 /* name: of the file in conf.dir. Lives in p. */
 apr_status_t cfmt_replay_open(cfmt_replay_t **pr, const cfmt_replay_conf_t *conf, const char *name,
                               cfmt_result_t *r, apr_pool_t *p);
-/*
- * The next rows of the source, at most one page; none at its end. They live in p. APR_EINTR: nobody
- * wants to wait for it.
- */
+/* Says how far it has come. APR_EINTR: nobody wants to wait for it. */
+apr_status_t cfmt_replay_goes_on(const cfmt_replay_t *rp);
+/* The next rows of the source, at most one page; none at its end. They live in p. Or as above. */
 apr_status_t cfmt_replay_page(cfmt_replay_t *rp, apr_int64_t after, apr_array_header_t **prows,
                               apr_pool_t *p);
 /* Puts a row; what follows from it is there after cfmt_replay_settle. */

@@ -20,19 +20,19 @@ typedef struct run_t {
 
 /* ---- up to what a decision has seen ---------------------------------------------------------- */
 
-/* Causes are found in time, out of what was known then. */
+/* Causes are found in time, each out of what was known then. */
 static apr_status_t settle_causes(cfmt_replay_t *rp, apr_time_t until)
 {
-    apr_time_t due = cfmt_replay_deadline(rp);
     cfmt_scene_t sc;
-    apr_status_t rv;
+    apr_time_t due;
+    apr_status_t rv = APR_SUCCESS;
 
-    if (!due || due > until) {
-        return APR_SUCCESS;
+    while (rv == APR_SUCCESS && (due = cfmt_replay_deadline(rp)) && due <= until) {
+        rv = cfmt_replay_settle(rp);
+        rp->now = due;
+        rv = rv == APR_SUCCESS ? cfmt_replay_scene(rp, &sc) : rv;
     }
-    rv = cfmt_replay_settle(rp);
-    rp->now = due;
-    return rv == APR_SUCCESS ? cfmt_replay_scene(rp, &sc) : rv;
+    return rv;
 }
 
 static apr_status_t feed_upto(cfmt_replay_t *rp, apr_int64_t cursor)
@@ -183,33 +183,39 @@ static void note(const run_t *run, const recorded_t *rec, const cfmt_decision_ro
     }
 }
 
+static apr_status_t compare(const run_t *run, const recorded_t *rec, apr_pool_t *p)
+{
+    const cfmt_decision_row_t *d = NULL;
+    const char *body;
+    apr_status_t rv = settle_causes(run->rp, rec->row->at - 1);
+
+    rv = rv == APR_SUCCESS ? decide_again(&d, run->rp, rec) : rv;
+    body = d ? cfmt_decision_body(d, p) : NULL;
+    if (rv == APR_SUCCESS && body && is_same(rec, body)) {
+        run->check->same++;
+    }
+    else if (rv == APR_SUCCESS) {
+        note(run, rec, d, body);
+    }
+    return rv;
+}
+
 static apr_status_t check_one(const run_t *run, const cfmt_journal_row_t *row)
 {
-    cfmt_replay_check_t *check = run->check;
-    const cfmt_decision_row_t *d = NULL;
-    apr_pool_t *p;
-    const char *body;
-    recorded_t rec;
     apr_status_t rv = APR_SUCCESS;
+    recorded_t rec;
+    apr_pool_t *p;
+    int exact;
 
     apr_pool_create(&p, run->p);
-    check->decisions++;
-    if (read_recorded(&rec, run->rp, row, p)) {
-        rv = feed_upto(run->rp, rec.used.c.cursor);
+    run->check->decisions++;
+    exact = read_recorded(&rec, run->rp, row, p);
+    rv = exact ? feed_upto(run->rp, rec.used.c.cursor) : rv;
+    if (rv == APR_SUCCESS && exact && know_settings(&rec, run->rp)) {
+        rv = compare(run, &rec, p);
     }
-    if (rv == APR_SUCCESS && know_settings(&rec, run->rp)) {
-        rv = settle_causes(run->rp, row->at - 1);
-        rv = rv == APR_SUCCESS ? decide_again(&d, run->rp, &rec) : rv;
-        body = d ? cfmt_decision_body(d, p) : NULL;
-        if (rv == APR_SUCCESS && body && is_same(&rec, body)) {
-            check->same++;
-        }
-        else if (rv == APR_SUCCESS) {
-            note(run, &rec, d, body);
-        }
-    }
-    else {
-        check->inexact++;
+    else if (rv == APR_SUCCESS) {
+        run->check->inexact++;
     }
     apr_pool_destroy(p);
     return rv;

@@ -306,6 +306,41 @@ static void sooner(apr_time_t *pnext, apr_time_t t, apr_time_t now)
     }
 }
 
+/* A calm that could be long enough: the next minute that comes to be known tells. */
+static int waits(const cfmt_decision_t *d, apr_time_t now)
+{
+    const cfmt_gate_t *calm = &d->gates[CFMT_GATE_CALM];
+
+    return calm->next && calm->next < now + APR_USEC_PER_SEC;
+}
+
+/* What is read and asked at once stays so: only a gate that it has shut is looked at again. */
+static int is_renewed(const cfmt_gate_t *g)
+{
+    return cfmt_gate_open(g) && (g->id == CFMT_GATE_FRESH || g->id == CFMT_GATE_ORIGIN
+                                 || g->id == CFMT_GATE_LAST_LOOK);
+}
+
+static apr_time_t next_of(const cfmt_lane_t *lane, const cfmt_decision_t *d,
+                          const cfmt_advertise_t *a, apr_time_t now)
+{
+    apr_time_t next = 0;
+    int i;
+
+    for (i = 0; lane->on && i < CFMT_GATES; i++) {
+        if (!is_renewed(&d->gates[i]) && !(i == CFMT_GATE_CALM && lane->waits)) {
+            sooner(&next, d->gates[i].next, now);
+        }
+    }
+    if (lane->on) {
+        sooner(&next, d->orphan_at, now);
+        sooner(&next, d->action == CFMT_DO_WOULD ? lane->would_told_at + WOULD_AGAIN : 0, now);
+    }
+    sooner(&next, a->next, now);
+    sooner(&next, a->page_at, now);
+    return next;
+}
+
 void cfmt_lane_look(cfmt_lane_t *lane, const cfmt_sim_t *sim, const cfmt_scene_t *sc,
                     const cfmt_prefix_row_t *row)
 {
@@ -321,12 +356,8 @@ void cfmt_lane_look(cfmt_lane_t *lane, const cfmt_sim_t *sim, const cfmt_scene_t
     cfmt_advertise_decide(&a, &c);
     do_withdrawal(lane, sim, &d);
     do_advertisement(lane, sim, &a);
-    lane->next = 0;
-    if (lane->on) {
-        sooner(&lane->next, d.next, c.now);
-    }
-    sooner(&lane->next, a.next, c.now);
-    sooner(&lane->next, a.page_at, c.now);
+    lane->waits = lane->on && waits(&d, c.now);
+    lane->next = next_of(lane, &d, &a, c.now);
 }
 
 void cfmt_lane_end(cfmt_lane_t *lane, apr_time_t end)

@@ -183,7 +183,8 @@ static apr_status_t look_until(cfmt_sim_t *sim, apr_time_t until)
     apr_time_t due = next_look(sim);
 
     while (rv == APR_SUCCESS && due && due < until) {
-        rv = look(sim, due);
+        rv = cfmt_replay_goes_on(sim->rp);
+        rv = rv == APR_SUCCESS ? look(sim, due) : rv;
         due = next_look(sim);
     }
     return rv;
@@ -211,6 +212,16 @@ static int answers_command(const cfmt_journal_row_t *row)
     return !strcmp(row->kind, "result") && row->tag && !strncmp(row->tag, "command ", 8);
 }
 
+static int is_waited_for(const cfmt_sim_t *sim)
+{
+    int i = 0;
+
+    while (i < sim->order->nelts && !APR_ARRAY_IDX(sim->order, i, const cfmt_lane_t *)->waits) {
+        i++;
+    }
+    return i < sim->order->nelts;
+}
+
 /* A minute with traffic may be one too many. */
 static apr_status_t take_evidence(cfmt_sim_t *sim, const cfmt_journal_row_t *row)
 {
@@ -225,6 +236,9 @@ static apr_status_t take_evidence(cfmt_sim_t *sim, const cfmt_journal_row_t *row
     sim->read_at = row->at;
     sim->complete = e.complete > sim->complete && e.complete <= row->at ? e.complete
                                                                         : sim->complete;
+    if (is_waited_for(sim)) {
+        return look(sim, row->at);
+    }
     if ((!e.rows->nelts && !sim->open)
         || row->at - sim->attacks_at < (sim->open ? ATTACKS_OPEN : ATTACKS_EVERY)) {
         return APR_SUCCESS;

@@ -50,6 +50,7 @@ typedef struct cfmt_lane_t {
     cfmt_used_t used;          /* of its newest decision in the journal */
     int used_known;
     apr_time_t next;           /* look again */
+    int waits;                 /* and with the next reading of traffic */
     apr_array_header_t *past;  /* cfmt_past_t */
     apr_array_header_t *facts, *turns, *told, *hits; /* cfmt_fact_t, _turn_t, _told_t, _stretch_t */
 } cfmt_lane_t;

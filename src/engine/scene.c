@@ -114,6 +114,7 @@ apr_status_t cfmt_scene_load(cfmt_scene_t *sc, cfmt_engine_t *e, apr_time_t now,
     sc->p = p;
     sc->now = now;
     sc->settings = e->conf.settings ? e->conf.settings : apr_table_make(p, 1);
+    sc->config = e->config;
     sc->mode = cfmt_mode_of(sc->settings);
     rv = cfmt_meta_int(e->store, CFMT_META_CURSOR, 0, &sc->cursor);
     rv = rv == APR_SUCCESS ? load_world(sc) : rv;

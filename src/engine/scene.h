@@ -20,7 +20,7 @@ typedef struct cfmt_memory_t {
     int failed;                   /* in a row, since one was done */
     apr_time_t told_failing_at;   /* last */
     apr_time_t due_told;          /* that it is withdrawn soon: the countdown that was told */
-    apr_int64_t locked_told;      /* digest of the attack that it is locked under */
+    apr_int64_t locked_told;      /* digest of attack and episode that it is locked under */
 } cfmt_memory_t;
 
 /* What the tables hold of one prefix. Arrays are NULL where there is nothing. */
@@ -37,6 +37,7 @@ typedef struct cfmt_scene_t {
     apr_time_t now;
     cfmt_mode_e mode;
     const apr_table_t *settings;
+    apr_uint64_t config;            /* their digest */
     apr_array_header_t *prefixes;   /* cfmt_prefix_row_t: gone ones, too */
     apr_array_header_t *bgp;        /* cfmt_bgp_prefix_t of those that are not gone */
     apr_array_header_t *evidence;   /* cfmt_evidence_spans_t */

@@ -113,7 +113,8 @@ const char *cfmt_parse_rate(const char *what, const char *text, apr_pool_t *p)
 {
     double v;
 
-    if (cfmt_rate_parse(&v, text) == APR_SUCCESS && v > 0) {
+    /* Cloudflare writes "12 kpps": with a blank, which ends a word of what is published. */
+    if (!strpbrk(text, " \t") && cfmt_rate_parse(&v, text) == APR_SUCCESS && v > 0) {
         return NULL;
     }
     return apr_psprintf(p, "%s: '%s' is not a rate above 0 (examples: 2000, 20M, 1.5G)", what,

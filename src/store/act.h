@@ -11,6 +11,11 @@ void cfmt_bind_cidr(sqlite3_stmt *st, int i, const cfmt_cidr_t *c);
 /* Family 0 for "*". */
 cfmt_cidr_t cfmt_col_cidr(sqlite3_stmt *st, int i);
 
+/* What an intent is made with: these columns of it, bound from i on. */
+#define CFMT_WISH \
+    "prefix, want, cause, who, reason, attack, proposal, override, created_at, not_before"
+void cfmt_bind_wish(sqlite3_stmt *st, int i, const cfmt_intent_row_t *in);
+
 /* Fills *row, which is all zeros, from the columns of st. */
 typedef void cfmt_take_t(void *row, sqlite3_stmt *st, apr_pool_t *p);
 /* The first row of st; CFMT_EMISSING: there is none, *row is all zeros then. */

@@ -162,25 +162,29 @@ static int is_cause(const char *cause)
     return 0;
 }
 
+void cfmt_bind_wish(sqlite3_stmt *st, int i, const cfmt_intent_row_t *in)
+{
+    cfmt_bind_cidr(st, i++, &in->prefix);
+    cfmt_bind_int(st, i++, in->want);
+    cfmt_bind_text(st, i++, in->cause);
+    cfmt_bind_text(st, i++, in->who);
+    cfmt_bind_text(st, i++, in->reason);
+    cfmt_bind_text(st, i++, in->attack);
+    cfmt_bind_int(st, i++, in->proposal);
+    cfmt_bind_int(st, i++, in->override);
+    cfmt_bind_int(st, i++, in->created_at);
+    cfmt_bind_int(st, i, in->not_before);
+}
+
 static apr_status_t insert(cfmt_store_t *s, cfmt_intent_row_t *in)
 {
     sqlite3_stmt *st = cfmt_sql(
-        s, "INSERT INTO intent(prefix, prefix_id, want, cause, who, reason, attack, proposal,"
-           " override, created_at, not_before, state, next_at)"
+        s, "INSERT INTO intent(prefix_id, " CFMT_WISH ", state, next_at)"
            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'requested', 0)");
     apr_status_t rv;
 
-    cfmt_bind_cidr(st, 1, &in->prefix);
-    cfmt_bind_text(st, 2, in->prefix_id);
-    cfmt_bind_int(st, 3, in->want);
-    cfmt_bind_text(st, 4, in->cause);
-    cfmt_bind_text(st, 5, in->who);
-    cfmt_bind_text(st, 6, in->reason);
-    cfmt_bind_text(st, 7, in->attack);
-    cfmt_bind_int(st, 8, in->proposal);
-    cfmt_bind_int(st, 9, in->override);
-    cfmt_bind_int(st, 10, in->created_at);
-    cfmt_bind_int(st, 11, in->not_before);
+    cfmt_bind_text(st, 1, in->prefix_id);
+    cfmt_bind_wish(st, 2, in);
     rv = cfmt_sql_run(s, st);
     in->id = sqlite3_last_insert_rowid(s->db);
     return rv;

@@ -49,22 +49,12 @@ apr_status_t cfmt_scratch_trim(cfmt_store_t *s, apr_int64_t after, apr_int64_t u
 apr_status_t cfmt_scratch_intent(cfmt_store_t *s, const cfmt_intent_row_t *in)
 {
     sqlite3_stmt *st = cfmt_sql(
-        s, "INSERT OR REPLACE INTO intent(id, prefix, want, cause, who, reason, attack, proposal,"
-           " override, created_at, not_before, state, next_at, sent_at, answered_at, settled_at,"
-           " attempts, expects) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13,"
-           " ?14, ?15, ?16, ?17)");
+        s, "INSERT OR REPLACE INTO intent(id, " CFMT_WISH ", state, next_at, sent_at, answered_at,"
+           " settled_at, attempts, expects) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
+           " ?12, 0, ?13, ?14, ?15, ?16, ?17)");
 
     cfmt_bind_int(st, 1, in->id);
-    cfmt_bind_cidr(st, 2, &in->prefix);
-    cfmt_bind_int(st, 3, in->want);
-    cfmt_bind_text(st, 4, in->cause);
-    cfmt_bind_text(st, 5, in->who);
-    cfmt_bind_text(st, 6, in->reason);
-    cfmt_bind_text(st, 7, in->attack);
-    cfmt_bind_int(st, 8, in->proposal);
-    cfmt_bind_int(st, 9, in->override);
-    cfmt_bind_int(st, 10, in->created_at);
-    cfmt_bind_int(st, 11, in->not_before);
+    cfmt_bind_wish(st, 2, in);
     cfmt_bind_text(st, 12, cfmt_intent_name(in->state));
     cfmt_bind_some(st, 13, in->sent_at);
     cfmt_bind_some(st, 14, in->answered_at);

@@ -74,6 +74,7 @@ def refusals(pair):
     first = re.search(r"can be made again from (\S+) on \(CFMT1011\)", early).group(1)
     assert replayed(pair, "--from", first)["inexact"] == 0
     assert "CFMT1013" in ctl(pair, "--from", first, "--to", first, code=1).stderr
+    assert replayed(pair, "--to", "2100-01-01T00:00:00Z")["to"] < "2100", "nothing is known of what is to come"
 
 
 def an_altered_row_is_found(pair):

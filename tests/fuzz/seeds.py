@@ -348,10 +348,28 @@ def channel():
     yield from text("", " ", "telegram", "pigeon name=x", "syslog name=" + "a" * 32, "syslog name=" + "a" * 33, "'")
 
 
+def policy():
+    durations = ("Calm", "CalmMax", "MinAdvertised", "MinWithdrawn", "OrphanAfter", "AttackTimeout", "ProposalTtl")
+    options = ("", "name=web", "withdraw=auto", "WITHDRAW=Propose advertise=auto", "calm=20m", "pps=3 bps=1.5G",
+               "systems=dosd,flowtrackd", "systems=DOSD", "passed-pps=1e6", "idle=calm", "calm=5m calm=6m", "pps",
+               "'bps=1 M'", '"name=a\\"b"', "name=" + "n" * 64)
+    for cidr, option in zip(CIDRS, itertools.cycle(options)):
+        yield f"CfmtPrefix {cidr} {option}\nCfmtPrefix * {option}\nCfmtPrefix \"{cidr}\"".encode()
+    for rate in RATES:
+        yield f'CfmtThreshold "pps={rate}" sustain=3 bps={rate}\n'.encode()
+    for name, value in zip(durations * 2, ("90m", "3600", "1h", "20min", "1d", "2h", "5m", "1500ms", "0", "1h 2h",
+                                           "x", "-1", "99999999999999999999", '"2h"')):
+        yield f"# {name}\r\n\r\n  cfmt{name}\t\\\n  {value}\r\n".encode()
+    yield from text("", "\\", "\n\\\n\"", "CfmtCalm \"\\", "\\\n\\\nListen 80", "CfmtMode observe\nCfmtMode ENFORCE",
+                    "CfmtMode x" * 400, "<IfModule x>\n", "\u0301CfmtMode é", "'' ''", "CfmtThreshold",
+                    "CfmtThreshold pps=1 pps=2 PPS=3", "CfmtThreshold sustain=61", "\\\n" * 300)
+
+
 TARGETS = {"delivery": delivery, "json": json_, "json_stream": json_stream, "settings": settings, "snapshot": snapshot,
            "signature": signature, "cidr": cidr, "rate": rate, "time": time, "duration": duration, "text": text_,
            "leader": leader, "ratelimit": ratelimit, "rows": rows,
-           "message": message, "channel": channel}
+           "message": message, "channel": channel,
+           "policy": policy}
 
 # What a fuzzer would take long to guess.
 NAMES = """text name ts data alert_type alert_event account_id policy_id policy_name alert_correlation_id attack_id
@@ -369,6 +387,9 @@ WORDS = {"delivery": ['"%s":' % n for n in NAMES] + ['"%s"' % k for k in KINDS i
          "cidr": ["::ffff:", "/128", "/32", "/0"], "rate": ["pps", "rps", "bps", "b/s", "bit/s", "bits/s", "packets/s", "e-"],
          "rows": ['"%s":' % n for row in ROWS.values() for n in row] + ['"id":"%s"' % ROW_ID, '"webhook"', '"V"'],
          "message": ["{%s}" % n for n in "prefix target rate peak at since_at next mode number".split()] + ["[", "]", "\n"],
+         "policy": ["Cfmt%s " % d for d in ("Mode", "Prefix", "Threshold", "Calm", "CalmMax", "OrphanAfter")]
+                   + ["pps=", "bps=", "sustain=", "systems=", "name=", "calm=", "idle=calm", "\\\n",
+                      "203.0.113.0/24", "kpps"],
          "time": ["+00:00", " +0000 UTC", "23:59:60", "T00:00:00Z"], "duration": ["ms", "min"]}
 
 

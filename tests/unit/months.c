@@ -66,8 +66,12 @@ static void make_engine(months_t *m)
     m->e->jumped = 0;
 }
 
+/* As if a leader had begun with them. */
 void months_configure(months_t *m)
 {
+    if (m->e) {
+        m->e->config = cfmt_settings_digest(m->settings, unit_pool);
+    }
     begin(m);
     ok(cfmt_settings_publish(m->s, m->settings, m->now, unit_pool));
     ok(cfmt_store_commit(m->s));

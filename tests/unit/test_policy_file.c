@@ -59,6 +59,8 @@ static const struct {
     { "CfmtMode \\\n maybe", 1, "CfmtMode: 'maybe' is not known; allowed: observe or enforce" },
     { "CfmtMode enforce\n\n\nCfmtThreshold", 4, "CfmtThreshold: nothing is set" },
     { "CfmtThreshold pps=-1", 1, "CfmtThreshold pps=: '-1' is not a rate" },
+    { "CfmtThreshold \"pps=12 kpps\"", 1, "CfmtThreshold pps=: '12 kpps' is not a rate" },
+    { "CfmtPrefix * 'bps=1 M'", 1, "CfmtPrefix bps=: '1 M' is not a rate" },
     { "CfmtPrefix", 1, "CfmtPrefix: no prefix given" },
     { "CfmtPrefix * calm=1s", 1, "CfmtPrefix calm=: '1s' is out of range" },
     { "CfmtPrefix * calm=5m calm=6m", 1, "repeats an option" },

@@ -106,6 +106,7 @@ static int choose_range(ctl_replay_t *x, const ctl_t *ctl)
     earliest = range.why ? second_after(range.earliest) : range.first;
     x->conf.from = ctl->from.ago ? x->w.now - ctl->from.ago : ctl->from.at;
     x->conf.to = ctl->to.ago ? x->w.now - ctl->to.ago : ctl->to.at ? ctl->to.at : x->w.now;
+    x->conf.to = x->conf.to < x->w.now ? x->conf.to : x->w.now; /* nothing is known of later */
     if (x->conf.from && x->conf.from < earliest - earliest % APR_USEC_PER_SEC) {
         return refuse_from(x, &range, earliest);
     }

@@ -1,0 +1,321 @@
+/*
+ * People and the channels to them: half hours in which a channel fails, hangs or refuses, and what
+ * must hold all the same (invariant 7): no row is told again that may have arrived, each in its
+ * order, what changed is announced, who is not protected is called, nothing waits for ever.
+ */
+#include <string.h>
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+
+#include "cfmt_notify.h"
+#include "model.h"
+
+#define SPELL (30 * MIN) /* the weather of a channel lasts as long */
+#define CHANNELS 2
+
+typedef struct sending_t {
+    node_t *node;
+    apr_int64_t id;
+    apr_time_t due;
+    cfmt_sent_t sent;
+    void (*done)(void *baton, const cfmt_sent_t *sent);
+    void *baton;
+} sending_t;
+
+static const char *const names[CHANNELS] = { "chat", "hook" };
+static apr_array_header_t *sendings, *channels; /* sending_t, cfmt_channel_conf_t */
+static apr_hash_t *arrived, *news;  /* ids, and changes by channel, that may have been read */
+static apr_time_t shown_at[PREFIXES], shown_since[PREFIXES], exposed_since[PREFIXES];
+static apr_time_t missing_at[PREFIXES];
+
+/* ---- channels -------------------------------------------------------------------------------- */
+
+static void add(const char *kind, const char *const *words, int n)
+{
+    cfmt_channel_conf_t *c = apr_array_push(channels);
+    const char *why;
+
+    memset(c, 0, sizeof(*c));
+    why = cfmt_channel_parse(c, kind, words, n, m.pool);
+    if (why) {
+        model_fail(0, "%s", why);
+    }
+}
+
+void told_begin(void)
+{
+    static const char *const chat[] = { "name=chat", "token=file:/dev/null", "chat=-1001" };
+    static const char *const hook[] = { "name=hook", "url=https://hook.example/", "min=normal",
+                                        "fallback=chat", "after=10min" };
+
+    sendings = apr_array_make(m.pool, 8, sizeof(sending_t));
+    channels = apr_array_make(m.pool, CHANNELS, sizeof(cfmt_channel_conf_t));
+    arrived = apr_hash_make(m.pool);
+    news = apr_hash_make(m.pool);
+    memset(shown_at, 0, sizeof(shown_at));
+    memset(shown_since, 0, sizeof(shown_since));
+    memset(exposed_since, 0, sizeof(exposed_since));
+    memset(missing_at, 0, sizeof(missing_at));
+    add("telegram", chat, 3);
+    if (m.seed % 2) {
+        add("webhook", hook, 5);
+    }
+}
+
+const apr_array_header_t *told_channels(void)
+{
+    int i;
+
+    for (i = 0; i < channels->nelts; i++) {
+        const cfmt_channel_conf_t *c = &APR_ARRAY_IDX(channels, i, cfmt_channel_conf_t);
+
+        apr_table_setn(m.settings, apr_pstrcat(m.pool, "Notify ", c->name, NULL),
+                       cfmt_channel_words(c, m.pool));
+    }
+    return channels;
+}
+
+/* Each second spell is fair, so that in the end all gets through. */
+static int weather(int channel, rnd_t *r)
+{
+    apr_int64_t spell = m.now / SPELL;
+    rnd_t own = { rnd_mix(m.seed ^ (apr_uint64_t)channel << 40, (apr_uint64_t)spell) };
+
+    r->state = rnd_mix(own.state, (apr_uint64_t)m.now);
+    if (spell % 2 == 0 || rnd_chance(&own, 50) || rnd_chance(r, 20)) {
+        return CFMT_SENT_YES;
+    }
+    return (int)rnd_below(&own, CFMT_SENT_BROKEN + 1);
+}
+
+/* ---- what goes out --------------------------------------------------------------------------- */
+
+static void check_order(apr_int64_t id, const char *channel, apr_pool_t *p)
+{
+    apr_int64_t before = eye_int(apr_psprintf(
+        p, "SELECT q.id FROM outbox r JOIN outbox q ON q.attack = r.attack AND q.channel ="
+        " r.channel AND q.id < r.id AND q.state = 'queued' WHERE r.id = %" APR_INT64_T_FMT
+        " OR r.folded_into = %" APR_INT64_T_FMT " LIMIT 1", id, id));
+
+    if (before) {
+        model_fail(7, "message %" APR_INT64_T_FMT " goes through %s before %" APR_INT64_T_FMT
+                   " of the same attack", id, channel, before);
+    }
+}
+
+/* All that it carries: it may be read now. */
+static void check_once(apr_int64_t id, const char *channel, int arrives, apr_pool_t *p)
+{
+    const char *ids = eye_text(apr_psprintf(
+        p, "SELECT group_concat(id) FROM outbox WHERE id = %" APR_INT64_T_FMT " OR folded_into = %"
+        APR_INT64_T_FMT, id, id), p);
+    char *word, *last;
+
+    for (word = apr_strtok(apr_pstrdup(p, ids ? ids : ""), ",", &last); word;
+         word = apr_strtok(NULL, ",", &last)) {
+        if (apr_hash_get(arrived, word, APR_HASH_KEY_STRING)) {
+            model_fail(7, "message %s is told again through %s", word, channel);
+        }
+        else if (arrives) {
+            apr_hash_set(arrived, apr_pstrdup(m.pool, word), APR_HASH_KEY_STRING, "");
+        }
+    }
+}
+
+/* The same of the same moment, by whatever row. */
+static void check_news(const cfmt_channel_conf_t *c, const cfmt_news_t *n)
+{
+    const char *key = apr_psprintf(m.pool, "%s %d %s %s %" APR_TIME_T_FMT, c->name, n->kind,
+                                   n->prefix ? n->prefix : "",
+                                   n->kind == CFMT_NEWS_ATTACK_START ? n->attack : "", n->at);
+
+    if (n->kind != CFMT_NEWS_ADVERTISED && n->kind != CFMT_NEWS_WITHDRAWN
+        && n->kind != CFMT_NEWS_ATTACK_START) {
+        return;
+    }
+    if (apr_hash_get(news, key, APR_HASH_KEY_STRING)) {
+        model_fail(7, "the same is told twice: %s", key);
+    }
+    apr_hash_set(news, key, APR_HASH_KEY_STRING, "");
+}
+
+void __wrap_cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c, const cfmt_message_t *message,
+                          void (*done)(void *baton, const cfmt_sent_t *sent), void *baton);
+void __wrap_cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c, const cfmt_message_t *message,
+                          void (*done)(void *baton, const cfmt_sent_t *sent), void *baton)
+{
+    int channel = strcmp(c->name, names[0]) != 0, how, arrives;
+    apr_pool_t *p;
+    sending_t *s;
+    rnd_t r;
+
+    (void)o;
+    node_crash_point();
+    how = weather(channel, &r);
+    arrives = how == CFMT_SENT_YES || how == CFMT_SENT_MAYBE;
+    apr_pool_create(&p, m.pool);
+    check_order(message->id, c->name, p);
+    check_once(message->id, c->name, arrives, p);
+    apr_pool_destroy(p);
+    if (arrives) {
+        check_news(c, &message->news);
+    }
+    if (m.verbose) {
+        trace("message %" APR_INT64_T_FMT " (%s) through %s -> %d", message->id,
+              cfmt_news_name(message->news.kind), c->name, how);
+    }
+    s = apr_array_push(sendings);
+    *s = (sending_t){ .node = m.cur, .id = message->id, .done = done, .baton = baton };
+    s->sent = (cfmt_sent_t){ .how = (cfmt_sent_e)how, .at = model_clock() + 40 * SEC(1),
+                             .detail = how == CFMT_SENT_YES ? NULL : "so it is",
+                             .ref = how == CFMT_SENT_YES ? "1" : NULL };
+    s->due = m.now + (how == CFMT_SENT_MAYBE ? SEC(30) : rnd_span(&r, 20, 900) * 1000);
+    agenda_add(s->due, (act_fn *)node_poll, m.cur);
+    node_crash_point();
+}
+
+int told_poll(const node_t *n)
+{
+    sending_t s;
+    int i, ended = 0;
+
+    for (i = 0; i < sendings->nelts; i++) {
+        s = APR_ARRAY_IDX(sendings, i, sending_t);
+        if (s.node == n && s.due <= m.now) {
+            APR_ARRAY_IDX(sendings, i--, sending_t) = *(sending_t *)apr_array_pop(sendings);
+            s.done(s.baton, &s.sent);
+            ended++;
+        }
+    }
+    return ended;
+}
+
+void told_lost(const node_t *n)
+{
+    int i;
+
+    for (i = 0; i < sendings->nelts; i++) {
+        if (APR_ARRAY_IDX(sendings, i, sending_t).node == n) {
+            APR_ARRAY_IDX(sendings, i--, sending_t) = *(sending_t *)apr_array_pop(sendings);
+        }
+    }
+}
+
+/* ---- what must have been said ---------------------------------------------------------------- */
+
+/* Somebody has led for so long, by a clock that stood right, and none of them died. */
+static int is_quiet(apr_interval_time_t d)
+{
+    return !m.down && (m.node[0].e || m.node[1].e) && m.now - m.leaderless > d
+           && m.now - m.killed_at > d && !m.off && m.now - m.jumped_at > 4 * HOUR
+           && m.now - m.conf_at > d;
+}
+
+static int is_told(const prefix_t *p, const char *kinds, apr_time_t since)
+{
+    return eye_int(apr_psprintf(m.pool, "SELECT count(*) FROM outbox WHERE channel = 'chat' AND"
+                                " prefix = '%s' AND kind IN (%s) AND at >= %" APR_TIME_T_FMT,
+                                p->text, kinds, since)) > 0;
+}
+
+static void check_change(int i)
+{
+    const prefix_t *p = &m.w.prefix[i];
+    const change_t *c = &m.shown[i];
+
+    missing_at[i] = p->missing ? m.now : missing_at[i];
+    if (c->at != shown_at[i]) {
+        shown_since[i] = shown_at[i] ? m.now : 0; /* the first was so before */
+        shown_at[i] = c->at;
+    }
+    else if (shown_since[i] && m.now - shown_since[i] >= 3 * MIN && is_quiet(3 * MIN)
+             && m.now - missing_at[i] > 2 * HOUR) {
+        if (!is_told(p, c->on ? "'advertised'" : "'withdrawn'", c->at - SEC(1))) {
+            model_fail(7, "%s was %s at %s, and nobody is told", p->text,
+                       c->on ? "advertised" : "withdrawn", cfmt_time_format(m.pool, c->at));
+        }
+        shown_since[i] = 0;
+    }
+}
+
+static int is_exposed(int i)
+{
+    const prefix_t *p = &m.w.prefix[i];
+    int k;
+
+    if (p->now.on || m.shown[i].on || !m.shown_at[i] || p->missing || p->enabled || p->bgp > 0
+        || p->approved < 0 || m.unfit & 1u << i) {
+        return 0;
+    }
+    for (k = m.w.first; k < m.w.attacks->nelts; k++) {
+        const attack_t *a = APR_ARRAY_IDX(m.w.attacks, k, attack_t *);
+
+        /* what a rule is about is known only while rules can be read */
+        if (a->ev->prefix == i && !(a->ev->how & ATTACK_NO_TARGET) && oracle_is_open(a)
+            && (a->ev->how & 3) != ATTACK_RULE
+            && a->from > m.now - 6 * HOUR && a->to > m.now) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* After two minutes, and again each ten. */
+static void check_page(int i)
+{
+    const prefix_t *p = &m.w.prefix[i];
+
+    if (!is_exposed(i) || !is_quiet(2 * MIN) || m.now - missing_at[i] < 30 * MIN) {
+        exposed_since[i] = 0;
+    }
+    else if (!exposed_since[i]) {
+        exposed_since[i] = m.now;
+    }
+    else if (m.now - exposed_since[i] >= 5 * MIN
+             && !is_told(p, "'not-protected'", m.now - 13 * MIN)) {
+        model_fail(7, "%s is not protected, and nobody is told", p->text);
+    }
+}
+
+static void check_waiting(void)
+{
+    apr_int64_t id;
+
+    if (!is_quiet(4 * HOUR)) {
+        return;
+    }
+    id = eye_int(apr_psprintf(m.pool, "SELECT min(id) FROM outbox WHERE settled_at IS NULL AND"
+                              " made_at < %" APR_TIME_T_FMT, model_clock() - 4 * HOUR));
+    if (id) {
+        model_fail(7, "message %" APR_INT64_T_FMT " waits for four hours", id);
+    }
+}
+
+/* Who sent it died: it is said to be in doubt. */
+static void check_doubt(void)
+{
+    apr_int64_t id;
+
+    if (is_quiet(3 * MIN)
+        && (id = eye_int(apr_psprintf(m.pool, "SELECT min(id) FROM outbox WHERE state = 'sending'"
+                                      " AND leased_until < %" APR_TIME_T_FMT,
+                                      model_clock() - 2 * MIN)))) {
+        model_fail(7, "message %" APR_INT64_T_FMT " is being sent by nobody", id);
+    }
+}
+
+void told_look(void)
+{
+    apr_int64_t minute = m.now / MIN;
+    int i;
+
+    for (i = 0; i < PREFIXES; i++) {
+        check_change(i);
+        check_page(i);
+    }
+    if (minute % 10 == 0) {
+        check_waiting();
+        check_doubt();
+    }
+}
