@@ -132,6 +132,7 @@ typedef struct cfmt_message_t {
     apr_int64_t id;           /* of the outbox row: the receiver's key against duplicates */
     cfmt_news_t news;
     cfmt_urgency_e priority;
+    int count;                /* so many are told in it, of which news is one; 0 = this one */
     const char *text;         /* of message.c */
     const char *reply_to;     /* ref of the thread's first message; NULL = none */
     const char *edit;         /* ref of the message that it takes the place of; NULL = a new one */

@@ -118,6 +118,13 @@ static int is_type(const cfmt_event_t *e, const char *type)
     return e->alert_type && !strcmp(e->alert_type, type);
 }
 
+/* It changes no attack, and no state of a thing of ours. */
+static int is_told_by_none(const cfmt_event_t *e)
+{
+    return e->effect == CFMT_EFFECT_NONE
+           || (e->effect == CFMT_EFFECT_ENTITY && (!e->ours || !e->entity_id));
+}
+
 /* Attacks and things are told of by their states; commands and what traffic says are no alerts. */
 void cfmt_announce_event(cfmt_announce_t *a, const cfmt_item_t *item)
 {
@@ -137,11 +144,8 @@ void cfmt_announce_event(cfmt_announce_t *a, const cfmt_item_t *item)
     else if (is_type(e, "fbm_auto_advertisement")) {
         tell_auto(a, e);
     }
-    else if (!recovered && e->effect == CFMT_EFFECT_NONE) {
+    else if (!recovered && is_told_by_none(e)) {
         tell_alert(a, e);
-    }
-    else if (e->effect == CFMT_EFFECT_ENTITY && (!e->ours || !e->entity_id)) {
-        tell_alert(a, e); /* no state of a thing of ours, so nobody else tells of it */
     }
 }
 

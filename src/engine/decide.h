@@ -48,7 +48,8 @@ typedef struct cfmt_outcome_t {
     const cfmt_proposal_row_t *over[2]; /* proposals that do not apply any more */
     int tell_would, tell_orphan, page;
     apr_time_t due_for;             /* its withdrawal is near: what began the countdown; 0 = no */
-    const char *locked_for;         /* the attack that it cannot be advertised for; NULL = none */
+    const char *locked_for;         /* attack and episode that it cannot be advertised for; NULL =
+                                       none, or told */
 } cfmt_outcome_t;
 
 /* What is to be done about one prefix. */

@@ -75,16 +75,38 @@ static int is_due(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
            && cfmt_gate_open(&o->d.gates[CFMT_GATE_SCOPE]);
 }
 
+/* The present episode of the attack that it is to be advertised for; 0 = it is none of these. */
+static apr_time_t episode_of(const cfmt_outcome_t *o)
+{
+    int i;
+
+    for (i = 0; i < o->c.nthreats; i++) {
+        if (cfmt_text_same(o->c.threats[i].attack, o->a.attack)) {
+            return o->c.threats[i].from;
+        }
+    }
+    return 0;
+}
+
+/* NULL: it is not locked under attack, or that was told. */
+static const char *locked_for(const cfmt_outcome_t *o, const cfmt_memory_t *m, apr_pool_t *p)
+{
+    const char *name;
+
+    if (!o->a.exposed || !o->a.attack || strcmp(o->a.reason, "locked") != 0) {
+        return NULL;
+    }
+    name = apr_psprintf(p, "%s %" APR_TIME_T_FMT, o->a.attack, episode_of(o));
+    return cfmt_digest64(name, strlen(name)) == m->locked_told ? NULL : name;
+}
+
 void cfmt_outcome_notice(cfmt_outcome_t *o, const cfmt_scene_t *sc)
 {
     const cfmt_memory_t *m = cfmt_scene_memory(sc->e, &o->row->b.cidr);
     apr_time_t since = is_due(o, sc) ? countdown_since(o, sc) : 0;
 
     o->due_for = since != m->due_told ? since : 0;
-    if (o->a.exposed && o->a.attack && !strcmp(o->a.reason, "locked")
-        && cfmt_digest64(o->a.attack, strlen(o->a.attack)) != m->locked_told) {
-        o->locked_for = o->a.attack;
-    }
+    o->locked_for = locked_for(o, m, sc->p);
 }
 
 /* ---- changes --------------------------------------------------------------------------------- */
@@ -154,12 +176,15 @@ static apr_status_t tell_change(const telling_t *t)
     const cfmt_standing_t *st = &t->o->standing;
     const cfmt_intent_row_t *in = intent_of(t, st->cause.intent);
     apr_time_t at = st->cause.at ? st->cause.at : t->o->row->changed_at;
+    apr_time_t until = settled_at(st->advertised, at);
+    int follows = until > t->sc->now;
     cfmt_news_e kind = st->advertised ? CFMT_NEWS_ADVERTISED : CFMT_NEWS_WITHDRAWN;
     const char *fields = cfmt_news_fields(
         t->p, "cause", cause_of(st), "who", who_of(st), "reason",
         reason_of(in), "duration_s", st->advertised ? NULL : lasted(t, at), "intent",
-        cfmt_of_count(st->cause.intent, t->p), "next", "routers follow, the last of them",
-        "next_at", cfmt_of_time(settled_at(st->advertised, at), t->p), "look",
+        cfmt_of_count(st->cause.intent, t->p), "next",
+        follows ? "routers follow, the last of them" : NULL, "next_at",
+        cfmt_of_time(follows ? until : 0, t->p), "look",
         cfmt_of_command("explain", t->prefix, t->p), "mode", t->mode, NULL);
 
     return tell(t, kind, once_of_change(t, kind, at),
@@ -188,14 +213,9 @@ static apr_status_t tell_reversed(const telling_t *t)
 
 static apr_time_t began_at(const telling_t *t)
 {
-    int i;
+    apr_time_t at = episode_of(t->o);
 
-    for (i = 0; i < t->o->c.nthreats; i++) {
-        if (cfmt_text_same(t->o->c.threats[i].attack, t->o->a.attack)) {
-            return t->o->c.threats[i].from;
-        }
-    }
-    return t->sc->now;
+    return at ? at : t->sc->now;
 }
 
 /* Of a reminder: told last at `last`, first due at `due`, each `every`; 0 = it is the first. */

@@ -14,6 +14,7 @@
 #define STEP_WAIT apr_time_from_msec(250)
 #define PIECE 50           /* news a transaction: the lock is held for a few ms */
 #define ATTACKS_MAX 1000
+#define LEAST "at least "
 #define META_SERVICE "service_told" /* the start that people were told of; 0 = that it ended */
 #define META_ROUTINE "routine_to"   /* up to this time it was looked what is to be told */
 
@@ -108,18 +109,18 @@ static const char *advertised(const look_t *l, apr_status_t *prv)
 
 /* Attacks on us of the last day: how many, how many are open, and the largest rates. */
 typedef struct tally_t {
-    int count, open;
+    int count, open, more; /* more: than were counted */
     double pps, bps;
 } tally_t;
 
 static apr_status_t count_attacks(const look_t *l, tally_t *t)
 {
     apr_array_header_t *rows;
-    int i, more;
-    apr_status_t rv = cfmt_query_attacks(l->e->store, l->now - DAY, ATTACKS_MAX, &rows, &more,
-                                         l->p);
+    apr_status_t rv;
+    int i;
 
     *t = (tally_t){ .pps = -1, .bps = -1 };
+    rv = cfmt_query_attacks(l->e->store, l->now - DAY, ATTACKS_MAX, &rows, &t->more, l->p);
     for (i = 0; rv == APR_SUCCESS && i < rows->nelts; i++) {
         const cfmt_attack_row_t *a = &APR_ARRAY_IDX(rows, i, cfmt_attack_row_t);
 
@@ -142,6 +143,15 @@ static const char *summary_of(const cfmt_world_counts_t *c, apr_pool_t *p)
                : NULL;
 }
 
+static const char *state_of(const tally_t *t, apr_pool_t *p)
+{
+    if (!t->open) {
+        return t->more ? NULL : "no attack is open";
+    }
+    return apr_psprintf(p, "%s%d attack%s open", t->more ? LEAST : "", t->open,
+                        t->open == 1 ? " is" : "s are");
+}
+
 static const char *daily_fields(const look_t *l, apr_status_t *prv)
 {
     cfmt_world_counts_t world;
@@ -154,11 +164,10 @@ static const char *daily_fields(const look_t *l, apr_status_t *prv)
         return NULL;
     }
     return cfmt_news_fields(
-        l->p, "state", t.open ? apr_psprintf(l->p, "%d attack%s open", t.open,
-                                             t.open == 1 ? " is" : "s are") : "no attack is open",
-        "summary", summary_of(&world, l->p), "count", apr_psprintf(l->p, "%d", t.count),
-        "peak_pps", cfmt_of_rate(t.pps, l->p), "peak_bps", cfmt_of_rate(t.bps, l->p), "prefix",
-        prefix, "look", "cfmtctl status", "mode", cfmt_of_mode(l->e), NULL);
+        l->p, "state", state_of(&t, l->p), "summary", summary_of(&world, l->p), "count",
+        apr_psprintf(l->p, "%s%d", t.more ? LEAST : "", t.count), "peak_pps",
+        cfmt_of_rate(t.pps, l->p), "peak_bps", cfmt_of_rate(t.bps, l->p), "prefix", prefix, "look",
+        "cfmtctl status", "mode", cfmt_of_mode(l->e), NULL);
 }
 
 /* Each channel at its own time. */

@@ -65,7 +65,7 @@ typedef struct cfmt_telling_t {
 
 #define CFMT_TELL_LEASE apr_time_from_sec(60) /* real; a transfer takes 30 s at most */
 
-/* NULL: no channel is configured. Sends through http; dies with p. */
+/* NULL: whose channels these are is not known, or nothing can be sent. Dies with p. */
 cfmt_teller_t *cfmt_teller_create(cfmt_engine_t *e, apr_pool_t *p);
 /* The round's last step before tidy: what is due goes out, what came back is noted. */
 apr_status_t cfmt_tell_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
@@ -80,9 +80,13 @@ void cfmt_tell_end(cfmt_engine_t *e);
 /* rows: const cfmt_outbox_row_t *, the one that carries the others first. In p. */
 apr_status_t cfmt_tell_text(const char **ptext, const cfmt_telling_t *t, const cfmt_courier_t *c,
                             cfmt_plan_e what, const apr_array_header_t *rows);
-/* The message of row, with its text, and what it answers to or takes the place of. */
+/*
+ * The message of row, with its text, and what it answers to or takes the place of; one that tells
+ * of many attacks belongs to none.
+ */
 apr_status_t cfmt_tell_message(cfmt_message_t *m, const cfmt_telling_t *t, const cfmt_courier_t *c,
-                               const cfmt_channel_row_t *ch, const cfmt_outbox_row_t *row);
+                               const cfmt_channel_row_t *ch, const cfmt_outbox_row_t *row,
+                               int many);
 
 /* ---- tell_state.c: how it went --------------------------------------------------------------- */
 

@@ -29,7 +29,7 @@ static const cfmt_courier_t *courier_of(const cfmt_telling_t *t, const char *nam
     return NULL;
 }
 
-static apr_status_t put_fallbacks(const cfmt_telling_t *t, const apr_array_header_t *rows,
+static apr_status_t put_fallbacks(const cfmt_telling_t *t, const apr_array_header_t *rows, int n,
                                   const char *name)
 {
     apr_status_t rv = cfmt_store_begin(t->e->store, STEP_WAIT);
@@ -38,7 +38,7 @@ static apr_status_t put_fallbacks(const cfmt_telling_t *t, const apr_array_heade
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    for (i = 0; rv == APR_SUCCESS && i < rows->nelts && i < ROWS; i++) {
+    for (i = 0; rv == APR_SUCCESS && i < n; i++) {
         const cfmt_outbox_row_t *row = &APR_ARRAY_IDX(rows, i, cfmt_outbox_row_t);
         cfmt_outbox_row_t other = { .channel = name, .news = row->news, .made_at = t->now,
                                     .priority = row->priority, .fallback_of = row->id };
@@ -53,6 +53,7 @@ static apr_status_t fall_back(const cfmt_telling_t *t, const cfmt_channel_conf_t
 {
     apr_array_header_t *rows;
     apr_status_t rv;
+    int n;
 
     if (!courier_of(t, c->fallback)) {
         return APR_SUCCESS;
@@ -62,11 +63,12 @@ static apr_status_t fall_back(const cfmt_telling_t *t, const cfmt_channel_conf_t
     if (rv != APR_SUCCESS || !rows->nelts) {
         return rv;
     }
-    rv = put_fallbacks(t, rows, c->fallback);
+    n = rows->nelts < ROWS ? rows->nelts : ROWS;
+    rv = put_fallbacks(t, rows, n, c->fallback);
     if (rv == APR_SUCCESS) {
         cfmt_log(t->e->conf.log, CFMT_LOG_WARNING,
                  CFMT_ID(1036) "nobody has acknowledged %d critical message%s on %s for %s: told"
-                               " through %s", rows->nelts, rows->nelts == 1 ? "" : "s", c->name,
+                               " through %s", n, n == 1 ? "" : "s", c->name,
                  cfmt_duration_format(t->p, c->after), c->fallback);
     }
     return rv;

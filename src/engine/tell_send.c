@@ -23,7 +23,7 @@ cfmt_teller_t *cfmt_teller_create(cfmt_engine_t *e, apr_pool_t *p)
     cfmt_teller_t *t;
     int i;
 
-    if (!channels || !channels->nelts || !e->http) {
+    if (!channels || !e->http) {
         return NULL;
     }
     t = apr_pcalloc(p, sizeof(*t));
@@ -119,10 +119,13 @@ static apr_time_t pace_next(const cfmt_courier_t *c, apr_time_t mono)
     return c->conf->kind == CFMT_CHANNEL_SYSLOG ? 0 : cfmt_pace_next(&c->pace, group, mono);
 }
 
-/* Nobody wants it any more: a trial that was not at once, small news of the day before. */
+/*
+ * Nobody wants it any more: a trial that was not at once, small news of the day before; unless
+ * somebody has asked for it since.
+ */
 static int is_void(const cfmt_outbox_row_t *row, apr_time_t now)
 {
-    apr_interval_time_t age = now - row->made_at;
+    apr_interval_time_t age = now - (row->next_at > row->made_at ? row->next_at : row->made_at);
 
     return row->news.kind == CFMT_NEWS_TEST ? age > TEST_STALE
            : row->priority == CFMT_URGENCY_LOW && !row->news.attack
@@ -232,7 +235,7 @@ static apr_status_t send_plan(cfmt_telling_t *t, cfmt_courier_t *c, const cfmt_c
     cfmt_outbox_row_t row;
     cfmt_message_t m;
     apr_status_t rv;
-    int i;
+    int i, many = plan->what == CFMT_PLAN_FOLD;
 
     for (i = 0; i < plan->ids->nelts; i++) {
         APR_ARRAY_PUSH(rows, const cfmt_outbox_row_t *) =
@@ -243,7 +246,8 @@ static apr_status_t send_plan(cfmt_telling_t *t, cfmt_courier_t *c, const cfmt_c
         return APR_SUCCESS;
     }
     rv = cfmt_tell_text(&row.text, t, c, plan->what, rows);
-    rv = rv == APR_SUCCESS ? cfmt_tell_message(&m, t, c, ch, &row) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_tell_message(&m, t, c, ch, &row, many) : rv;
+    m.count = rows->nelts;
     rv = rv == APR_SUCCESS ? lease(t, plan, row.text) : rv;
     if (rv != APR_SUCCESS) {
         return rv == CFMT_EMOVED ? APR_SUCCESS : rv;

@@ -37,7 +37,7 @@ static void fails(cfmt_channel_row_t *ch, cfmt_channel_state_e state, const cfmt
     apr_uint32_t seed = (apr_uint32_t)cfmt_digest64(ch->name, strlen(ch->name));
     int before = ch->state == state ? ch->fails : 0;
 
-    ch->since = ch->state == state ? ch->since : now;
+    ch->since = ch->state == CFMT_CHANNEL_OK ? now : ch->since; /* of the trouble, whatever it is */
     ch->state = state;
     ch->fails++;
     ch->error = sent->detail;

@@ -119,7 +119,7 @@ static apr_status_t set_thread(cfmt_message_t *m, const cfmt_telling_t *t, const
 }
 
 apr_status_t cfmt_tell_message(cfmt_message_t *m, const cfmt_telling_t *t, const cfmt_courier_t *c,
-                               const cfmt_channel_row_t *ch, const cfmt_outbox_row_t *row)
+                               const cfmt_channel_row_t *ch, const cfmt_outbox_row_t *row, int many)
 {
     memset(m, 0, sizeof(*m));
     m->id = row->id;
@@ -129,5 +129,5 @@ apr_status_t cfmt_tell_message(cfmt_message_t *m, const cfmt_telling_t *t, const
     if (ch->chat && cfmt_text_same(ch->chat_of, c->conf->chat)) {
         m->chat = ch->chat;
     }
-    return set_thread(m, t, c);
+    return many ? APR_SUCCESS : set_thread(m, t, c);
 }

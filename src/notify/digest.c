@@ -16,6 +16,7 @@
 #define CUT "\xE2\x80\xA6"
 #define TOP 5    /* values of a field */
 #define IDS 10
+#define REST "and " /* so the end of a list begins that is cut (cfmt_of_list) */
 
 typedef struct placed_t {
     const cfmt_news_t *news;
@@ -114,6 +115,7 @@ typedef struct tally_t {
 typedef struct sum_t {
     apr_hash_t *seen;        /* value -> tally_t */
     apr_array_header_t *all; /* tally_t * */
+    int cut;                 /* some were not named */
 } sum_t;
 
 static int by_count(const void *a, const void *b)
@@ -136,16 +138,17 @@ static void count_one(sum_t *sum, const char *value)
     one->n++;
 }
 
-/* "a, b": each of them. */
+/* "a, b, and 7 more": each that is named. */
 static void count_each(sum_t *sum, const char *value)
 {
     const char *end;
 
-    for (; value; value = end ? end + 2 : NULL) {
+    for (; value && strncmp(value, REST, strlen(REST)); value = end ? end + 2 : NULL) {
         end = strstr(value, ", ");
         count_one(sum, end ? apr_pstrmemdup(sum->all->pool, value, (apr_size_t)(end - value))
                            : value);
     }
+    sum->cut |= value != NULL;
 }
 
 /* "a (12), b (3), and 4 more"; a count of 1 need not be said. NULL: nobody said any. */
@@ -160,6 +163,9 @@ static const char *top_of(const sum_t *sum, int most, apr_pool_t *p)
 
         text = apr_pstrcat(p, text, i ? ", " : "", one->value,
                            one->n > 1 ? apr_psprintf(p, " (%d)", one->n) : "", NULL);
+    }
+    if (sum->cut && n) {
+        return apr_pstrcat(p, text, " and others", NULL);
     }
     return sum->all->nelts > n ? apr_psprintf(p, "%s and %d more", text, sum->all->nelts - n)
                                : n ? text : NULL;

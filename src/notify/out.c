@@ -81,16 +81,24 @@ void cfmt_sending_known(cfmt_sending_t *s, cfmt_sent_e how, const char *detail)
     cfmt_sending_step(s);
 }
 
-/* A page "not found" repeats the path that was asked for. */
+/* A page "not found" repeats the path that was asked for, perhaps without end. */
 static const char *without(const char *text, const char *secret, apr_pool_t *p)
 {
     const char *at;
+    char *out, *to;
 
-    while (secret && strlen(secret) >= SHORTEST && (at = strstr(text, secret)) != NULL) {
-        text = apr_pstrcat(p, apr_pstrmemdup(p, text, (apr_size_t)(at - text)), HIDDEN,
-                           at + strlen(secret), NULL);
+    if (!secret || strlen(secret) < SHORTEST || !strstr(text, secret)) {
+        return text;
     }
-    return text;
+    out = to = apr_palloc(p, strlen(text) + 1); /* what stands for it is shorter */
+    while ((at = strstr(text, secret)) != NULL) {
+        memcpy(to, text, (apr_size_t)(at - text));
+        to += at - text;
+        to = (char *)memcpy(to, HIDDEN, strlen(HIDDEN)) + strlen(HIDDEN);
+        text = at + strlen(secret);
+    }
+    memcpy(to, text, strlen(text) + 1);
+    return out;
 }
 
 void cfmt_sending_tell(cfmt_sending_t *s, cfmt_sent_e how, const char *detail)

@@ -196,14 +196,16 @@ apr_status_t cfmt_outbox_get(cfmt_store_t *s, cfmt_outbox_row_t *row, apr_int64_
     return one(s, st, row, p);
 }
 
+/* What told of other attacks, too, is no part of this one's. */
+#define IN_THREAD \
+    "WHERE attack = ?1 AND channel = ?2 AND ref IS NOT NULL AND NOT EXISTS(SELECT 1" \
+    " FROM outbox AS f WHERE f.folded_into = outbox.id AND f.attack IS NOT outbox.attack)"
+
 apr_status_t cfmt_outbox_thread(cfmt_store_t *s, cfmt_outbox_row_t *row, const char *channel,
                                 const char *attack, int newest, apr_pool_t *p)
 {
-    sqlite3_stmt *st =
-        newest ? cfmt_sql(s, SELECT "WHERE attack = ?1 AND channel = ?2 AND ref IS NOT NULL"
-                                    " ORDER BY id DESC LIMIT 1")
-               : cfmt_sql(s, SELECT "WHERE attack = ?1 AND channel = ?2 AND ref IS NOT NULL"
-                                    " ORDER BY id LIMIT 1");
+    sqlite3_stmt *st = newest ? cfmt_sql(s, SELECT IN_THREAD " ORDER BY id DESC LIMIT 1")
+                              : cfmt_sql(s, SELECT IN_THREAD " ORDER BY id LIMIT 1");
 
     cfmt_bind_text(st, 1, attack);
     cfmt_bind_text(st, 2, channel);

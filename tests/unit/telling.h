@@ -16,6 +16,7 @@
 typedef struct told_t {
     const char *channel, *text, *reply_to, *edit, *chat;
     apr_int64_t id;
+    int count;
     apr_time_t at;               /* monotonic */
 } told_t;
 

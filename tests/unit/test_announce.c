@@ -457,7 +457,8 @@ START_TEST(test_alerts)
     kit_go_on(s, body(7, "delivery", "incident_alert", /* no change of state */
                       "\"incident_id\":\"i\",\"incident_name\":\"n\",\"incident_status\":"
                       "\"INCIDENT_STATUS_INVESTIGATING\""));
-    check_told(s, "auto-advertise auto-failed alert alert alert recovered");
+    kit_go_on(s, body(8, "recovered", "incident_alert", "\"b\":1")); /* that names none */
+    check_told(s, "auto-advertise auto-failed alert alert alert recovered recovered");
 }
 END_TEST
 

@@ -266,6 +266,24 @@ START_TEST(test_fold)
 }
 END_TEST
 
+/* "and 7 more" is no target, though many say it. */
+START_TEST(test_fold_of_long_lists)
+{
+    apr_array_header_t *all = apr_array_make(unit_pool, 2, sizeof(const cfmt_news_t *));
+    cfmt_news_t one[2];
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        one[i] = news(CFMT_NEWS_ATTACK_START, i ? "{\"target\":\"192.0.2.1, and 7 more\"}"
+                                                : "{\"target\":\"192.0.2.2, and 7 more\"}");
+        APR_ARRAY_PUSH(all, const cfmt_news_t *) = &one[i];
+    }
+    ck_assert_ptr_nonnull(strstr(cfmt_message_fold(cfmt_templates_create(unit_pool), all,
+                                                   unit_pool),
+                                 "\nTargets: 192.0.2.1, 192.0.2.2 and others\n"));
+}
+END_TEST
+
 static int lines_of(const char *text)
 {
     int n = 1;
@@ -534,6 +552,7 @@ UNIT_TEST(test_wrong_template)
 UNIT_TEST(test_other_wrongs)
 UNIT_TEST(test_lines_of_another_system)
 UNIT_TEST(test_fold)
+UNIT_TEST(test_fold_of_long_lists)
 UNIT_TEST(test_digest)
 UNIT_TEST(test_bounded)
 UNIT_TEST(test_one_is_itself)

@@ -146,6 +146,22 @@ END_TEST
 
 /* ---- the day --------------------------------------------------------------------------------- */
 
+START_TEST(a_day_of_more_attacks_than_are_counted)
+{
+    int i;
+
+    begin("syslog name=all min=low daily=22:30");
+    check_at(KIT_EPOCH);
+    for (i = 0; i < 1001; i++) {
+        attack(10, 0, apr_psprintf(unit_pool, "x%d", i));
+    }
+    check_at(KIT_EPOCH + MIN(20));
+    ck_assert_int_eq(count("daily"), 1);
+    ck_assert_msg(strstr(newest("fields", "daily"), "\"count\":\"at least 1000\"") != NULL, "%s",
+                  newest("fields", "daily"));
+}
+END_TEST
+
 START_TEST(the_day_at_the_time_of_each_channel)
 {
     begin("syslog name=all min=low daily=22:30");
@@ -228,6 +244,7 @@ UNIT_TEST(each_hour_while_it_is_on)
 UNIT_TEST(after_hours_without_a_leader_it_is_told_once)
 UNIT_TEST(more_than_a_transaction_takes)
 UNIT_TEST(a_clock_set_back_tells_nothing_twice)
+UNIT_TEST(a_day_of_more_attacks_than_are_counted)
 UNIT_TEST(the_day_at_the_time_of_each_channel)
 UNIT_TEST(the_start_is_told_once_whoever_leads)
 UNIT_TEST(whoever_runs_rounds_without_being_the_service_says_nothing_of_it)

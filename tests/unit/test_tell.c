@@ -50,9 +50,6 @@ START_TEST(nobody_is_told_where_there_is_no_channel)
     e = cfmt_engine_create(&conf, unit_pool);
     ck_assert_int_eq(cfmt_engine_round(e, &rest, NULL, unit_pool), APR_SUCCESS);
     ck_assert_ptr_null(e->teller);
-    ck_assert_int_eq(cfmt_http_create(&e->http, &conf.http, unit_pool), APR_SUCCESS);
-    ck_assert_ptr_null(cfmt_teller_create(e, unit_pool)); /* for Cloudflare alone */
-    e->http = NULL;
     telling_news(e, CFMT_NEWS_BLIND, NULL, "blind");
     telling_look(e);
     ck_assert_int_eq(kit_int(telling.eye, "SELECT count(*) FROM outbox"), 0);
@@ -143,6 +140,38 @@ START_TEST(one_attack_is_one_thread)
     telling_news(e, CFMT_NEWS_ATTACK_ON, "a1", "attack-on a1 3");
     telling_run(e, MIN);
     ck_assert(!telling_at(5)->reply_to && !telling_at(5)->edit);
+}
+END_TEST
+
+/* It tells of other attacks, too: none of them may take its place, and it takes no other's. */
+START_TEST(what_tells_of_many_attacks_is_in_no_thread)
+{
+    cfmt_engine_t *e;
+    int i;
+
+    telling_begin();
+    telling_channel("telegram", "name=a token=file:/t chat=1 thread=edit");
+    e = telling_engine();
+    for (i = 0; i < 40; i++) {
+        const char *id = apr_psprintf(unit_pool, "a%d", i);
+
+        telling_news(e, CFMT_NEWS_ATTACK_START, id, apr_pstrcat(unit_pool, "start ", id, NULL));
+    }
+    telling_run(e, MIN);
+    ck_assert_ptr_nonnull(strstr(telling_at(0)->text, "40 attacks began"));
+    ck_assert_int_eq(telling_at(0)->count, 40);
+    telling_news(e, CFMT_NEWS_ATTACK_ON, "a0", "on a0");
+    telling_run(e, MIN);
+    ck_assert(!telling_at(1)->edit && !telling_at(1)->reply_to);
+    for (i = 0; i < 40; i++) {
+        const char *id = apr_psprintf(unit_pool, "a%d", i);
+
+        telling_news(e, CFMT_NEWS_ATTACK_END, id, apr_pstrcat(unit_pool, "end ", id, NULL));
+    }
+    telling_run(e, MIN);
+    ck_assert_ptr_nonnull(strstr(telling_at(2)->text, "40 attacks ended"));
+    ck_assert(!telling_at(2)->edit && !telling_at(2)->reply_to);
+    ck_assert_int_eq(telling.told->nelts, 3);
 }
 END_TEST
 
@@ -355,6 +384,7 @@ Suite *suite_tell(void)
     tcase_add_test(tc, what_is_for_later_waits);
     tcase_add_test(tc, an_attack_that_was_joined_has_the_others_name);
     tcase_add_test(tc, one_attack_is_one_thread);
+    tcase_add_test(tc, what_tells_of_many_attacks_is_in_no_thread);
     tcase_add_loop_test(tc, a_crash_neither_loses_nor_repeats, 0, 4);
     tcase_add_test(tc, a_claim_of_one_who_lives_is_left_until_it_is_over);
     tcase_add_test(tc, an_answer_behind_the_lease_frees_its_channel);

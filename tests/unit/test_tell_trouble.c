@@ -117,6 +117,32 @@ START_TEST(a_channel_that_refuses_us_is_tried_slowly)
 }
 END_TEST
 
+/* They are told that it is broken, so that it works again, too, however it came to that. */
+START_TEST(what_was_told_to_be_broken_is_told_to_be_well)
+{
+    cfmt_engine_t *e;
+
+    telling_begin();
+    telling_channel("syslog", "name=a");
+    telling_channel("syslog", "name=b min=high");
+    e = telling_engine();
+    telling_news(e, CFMT_NEWS_ATTACK_END, "a1", "attack-end a1");
+    telling_look(e);
+    telling.answer.how = CFMT_SENT_BROKEN;
+    telling_answers();
+    telling.answer.how = CFMT_SENT_YES;
+    telling.dead = "a"; /* the address is right again, and for a moment nobody is there */
+    do {
+        telling_run(e, MIN);
+    } while (strcmp(telling_state_of("a"), "failing"));
+    telling.dead = NULL;
+    telling_run(e, 2 * MIN);
+    ck_assert_str_eq(telling_state_of("a"), "ok");
+    ck_assert_int_eq(telling_heard("b", "channel a: broken"), 1);
+    ck_assert_int_eq(telling_heard("b", "channel a: ok"), 1);
+}
+END_TEST
+
 START_TEST(a_wait_that_is_asked_for_costs_nothing)
 {
     cfmt_engine_t *e;
@@ -448,6 +474,48 @@ START_TEST(rows_of_channels_that_are_no_more_expire)
 }
 END_TEST
 
+/* The last CfmtNotify was taken out. */
+START_TEST(without_any_channel_they_expire_too)
+{
+    cfmt_engine_t *e;
+
+    telling_begin();
+    telling_channel("syslog", "name=a");
+    e = telling_engine();
+    telling_news(e, CFMT_NEWS_BLIND, NULL, "blind 1");
+    telling.channels->nelts = 0;
+    e->teller = cfmt_teller_create(e, unit_pool);
+    ck_assert_ptr_nonnull(e->teller);
+    telling_run(e, 59 * MIN);
+    ck_assert_str_eq(telling_states(), "queued");
+    telling_run(e, 2 * MIN);
+    ck_assert_str_eq(telling_states(), "expired");
+    e->conf.channels = NULL; /* cfmtctl, which knows of none */
+    ck_assert_ptr_null(cfmt_teller_create(e, unit_pool));
+}
+END_TEST
+
+/* Two hundred in one transaction. */
+START_TEST(it_is_said_how_many_fell_back)
+{
+    cfmt_engine_t *e;
+    int i;
+
+    telling_begin();
+    telling_channel("syslog", "name=a fallback=b after=10min");
+    telling_channel("syslog", "name=b min=critical types=token");
+    e = telling_engine();
+    telling.dead = "a";
+    for (i = 0; i < 250; i++) {
+        telling_news(e, CFMT_NEWS_BLIND, NULL, apr_psprintf(unit_pool, "blind %d", i));
+    }
+    telling_run(e, 11 * MIN);
+    ck_assert_int_eq(kit_told("CFMT1036: nobody has acknowledged 200 critical messages on a"), 1);
+    ck_assert_int_eq(kit_told("CFMT1036: nobody has acknowledged 50 critical messages on a"), 1);
+    ck_assert_int_eq(kit_told("CFMT1036"), 2);
+}
+END_TEST
+
 START_TEST(a_trial_is_not_told_late)
 {
     cfmt_engine_t *e;
@@ -462,6 +530,12 @@ START_TEST(a_trial_is_not_told_late)
     ck_assert_str_eq(telling_states(), "expired queued");
     telling_run(e, apr_time_from_sec(86400));
     ck_assert_str_eq(telling_states(), "expired expired");
+    telling.dead = NULL; /* but when somebody asks for it */
+    ck_assert_int_eq(cfmt_store_begin(e->store, 0), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_outbox_retry(e->store, 2, kit_now), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_store_commit(e->store), APR_SUCCESS);
+    telling_run(e, 10 * MIN);
+    ck_assert_str_eq(telling_states(), "expired sent");
 }
 END_TEST
 
@@ -479,6 +553,7 @@ Suite *suite_tell_trouble(void)
     tcase_add_test(tc, a_digest_is_in_the_order_of_things);
     tcase_add_test(tc, others_hear_of_a_channel_in_trouble_and_are_not_delayed);
     tcase_add_test(tc, a_channel_that_refuses_us_is_tried_slowly);
+    tcase_add_test(tc, what_was_told_to_be_broken_is_told_to_be_well);
     tcase_add_test(tc, a_clock_set_back_silences_nothing);
     tcase_add_test(tc, a_message_that_cannot_be_taken_stops_no_other);
     tcase_add_test(tc, a_message_that_cannot_be_taken_stops_its_attack);
@@ -492,6 +567,8 @@ Suite *suite_tell_trouble(void)
     tcase_add_test(tc, a_fallback_that_is_no_more_is_told_nothing);
     tcase_add_test(tc, a_dead_channel_falls_back_too_and_an_answer_ends_it);
     tcase_add_test(tc, rows_of_channels_that_are_no_more_expire);
+    tcase_add_test(tc, without_any_channel_they_expire_too);
+    tcase_add_test(tc, it_is_said_how_many_fell_back);
     tcase_add_test(tc, a_trial_is_not_told_late);
     return s;
 }

@@ -144,6 +144,7 @@ START_TEST(a_change_of_others_is_told_at_once_and_once)
     unit_skip(S(21 * 60));
     acting_until(e, "SELECT count(*) FROM audit", "1");
     ck_assert_int_eq(count("advertised"), 1);
+    ck_assert_str_eq(field("advertised", "next"), "routers follow, the last of them");
     now_is(0);
     unit_skip(S(61));
     until_told(e, "withdrawn", "1");
@@ -154,6 +155,21 @@ START_TEST(a_change_of_others_is_told_at_once_and_once)
     e = acting_engine();
     acting_rounds(e, apr_time_from_msec(500));
     ck_assert_int_eq(count("withdrawn") + count("advertised"), 2);
+    acting_end();
+}
+END_TEST
+
+/* Read an hour behind it, as after an outage: what is over does not come next. */
+START_TEST(of_a_change_long_ago_nothing_follows)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto", 1);
+
+    unit_skip(S(2 * 3600));
+    acting_is(0, acting_now() - S(3600));
+    unit_skip(S(61));
+    until_told(e, "withdrawn", "1");
+    ck_assert_str_eq(field("withdrawn", "next"), "");
+    ck_assert_str_eq(field("withdrawn", "next_at"), "");
     acting_end();
 }
 END_TEST
@@ -200,6 +216,14 @@ START_TEST(locked_is_told_once_an_attack)
     e = acting_engine();
     acting_rounds(e, S(1));
     ck_assert_int_eq(count("locked"), 1);
+    unit_skip(S(60));
+    acting_alert(1, "203.0.113.7");
+    acting_until(e, "SELECT count(*) FROM attack WHERE state = 'ended'", "1");
+    unit_skip(S(3600));
+    acting_alert(0, "203.0.113.7"); /* it is back: another matter */
+    until_told(e, "locked", "2");
+    acting_rounds(e, S(1));
+    ck_assert_int_eq(count("locked"), 2);
     acting_end();
 }
 END_TEST
@@ -509,6 +533,7 @@ Suite *suite_told(void)
     tcase_add_test(tc, a_change_of_ours_is_told_once);
     tcase_add_test(tc, what_was_so_already_is_told_as_done);
     tcase_add_test(tc, a_change_of_others_is_told_at_once_and_once);
+    tcase_add_test(tc, of_a_change_long_ago_nothing_follows);
     tcase_add_test(tc, not_protected_is_told_with_its_number);
     tcase_add_test(tc, locked_is_told_once_an_attack);
     tcase_add_test(tc, a_withdrawal_that_is_reversed_is_told);

@@ -3,9 +3,11 @@
  * and what their answers mean.
  */
 #include <string.h>
+#include <sys/resource.h>
 
 #include <apr_strings.h>
 
+#include "notify/out.h"
 #include "outgoing.h"
 #include "unit.h"
 
@@ -71,6 +73,45 @@ START_TEST(the_receiver_can_verify_it)
 }
 END_TEST
 
+static void see(void *baton, const cfmt_sent_t *sent)
+{
+    *(const char **)baton = apr_pstrdup(unit_pool, sent->detail);
+}
+
+/* Whoever answers decides how often: that costs no memory. */
+START_TEST(a_secret_that_is_repeated_without_end)
+{
+    cfmt_channel_conf_t conf = { .name = "x" };
+    const char *detail = "";
+    cfmt_sending_t s = { .c = &conf, .secret = "/hook", .done = see, .baton = &detail };
+    char *page = apr_palloc(unit_pool, 60001);
+    struct rusage before, after;
+    int i;
+
+    for (i = 0; i < 60000; i++) {
+        page[i] = "/hook "[i % 6];
+    }
+    page[i] = '\0';
+    apr_pool_create(&s.pool, unit_pool);
+    ck_assert_int_eq(getrusage(RUSAGE_SELF, &before), 0);
+    cfmt_sending_tell(&s, CFMT_SENT_LATER, page);
+    ck_assert_int_eq(getrusage(RUSAGE_SELF, &after), 0);
+    ck_assert_int_lt(after.ru_maxrss - before.ru_maxrss, 50000); /* KiB */
+    ck_assert(!strncmp(detail, "*** *** ***", 11));
+    ck_assert_ptr_null(strstr(detail, "hook"));
+}
+END_TEST
+
+/* Of many in one a program hears of one, and how many there are. */
+START_TEST(how_many_are_told_in_one)
+{
+    outgoing_answer("200 OK", "ok");
+    outgoing_message.count = 30;
+    ck_assert_int_eq(tell("/hook", ""), CFMT_SENT_YES);
+    ck_assert_ptr_nonnull(strstr(outgoing_body(0), "\",\"messages\":30,\"kind\":\"attack-start\","));
+}
+END_TEST
+
 /* A receiver that has seen the first try drops the second; a new store is something else. */
 START_TEST(the_id_is_that_of_the_message)
 {
@@ -82,6 +123,9 @@ START_TEST(the_id_is_that_of_the_message)
     ck_assert_int_eq(tell("/hook", ""), CFMT_SENT_LATER);
     ck_assert_str_ne(header(0, "webhook-id"), header(2, "webhook-id"));
     ck_assert(!strncmp(header(2, "webhook-id"), "cfmt_17_", 8));
+    outgoing_message.text = "in vain so far, so others go along with it";
+    ck_assert_int_eq(tell("/hook", ""), CFMT_SENT_LATER);
+    ck_assert_str_ne(header(2, "webhook-id"), header(3, "webhook-id"));
 }
 END_TEST
 
@@ -166,6 +210,8 @@ Suite *suite_webhook_out(void)
     suite_add_tcase(s, tc);
     UNIT_TEST(a_text_and_all_that_it_was_made_of)
     UNIT_TEST(the_receiver_can_verify_it)
+    UNIT_TEST(a_secret_that_is_repeated_without_end)
+    UNIT_TEST(how_many_are_told_in_one)
     UNIT_TEST(the_id_is_that_of_the_message)
     tcase_add_loop_test(tc, each_answer_has_its_meaning, 0,
                         (int)(sizeof(answers) / sizeof(answers[0])));
