@@ -34,6 +34,8 @@ void cfmt_http_global_end(void);
 
 /* CFMT_EINVALID: a URL that cfmt_http_start would refuse (scheme, credentials, no host). */
 apr_status_t cfmt_http_url_check(const char **pwhy, const char *url, apr_pool_t *p);
+/* Its host; *pshown: with the port where it is not the usual one. NULL: it would be refused. */
+const char *cfmt_http_url_host(const char **pshown, const char *url, apr_pool_t *p);
 
 /* Dies with p: transfers under way are aborted, their done is not called. */
 apr_status_t cfmt_http_create(cfmt_http_t **ph, const cfmt_http_conf_t *conf, apr_pool_t *p);
@@ -58,6 +60,10 @@ typedef struct cfmt_http_answer_t {
     apr_time_t date;               /* the server's clock; 0 = absent */
     apr_interval_time_t took;      /* from start to end */
     apr_size_t bytes;              /* of the body */
+    int unresolved;                /* no address of the host (of that family) was to be had */
+    int reached;                   /* somebody took the connection; perhaps without TLS */
+    int os_error;                  /* errno of a connection that was not had; 0 = not known */
+    apr_time_t certificate_until;  /* connect_only: the server's ends then; 0 = not known */
 } cfmt_http_answer_t;
 
 typedef struct cfmt_http_request_t {
@@ -79,6 +85,8 @@ typedef struct cfmt_http_request_t {
      * connection that was used before breaks without a byte of an answer.
      */
     int once;
+    int family;       /* 4, 6: only by addresses of that kind, on a new connection; 0 = by any */
+    int connect_only; /* ends when the connection stands, with TLS: nothing is asked, code is 0 */
 } cfmt_http_request_t;
 
 /* Copies what it needs. On an error (CFMT_EINVALID: url refused) done is not called. */

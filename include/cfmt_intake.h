@@ -158,6 +158,7 @@ apr_int64_t cfmt_json_stream_rows(const cfmt_json_stream_t *s);
 
 typedef struct cfmt_delivery_t {
     int is_test;         /* object with string "text" and without alert_type, policy_id and data */
+    int is_drill;        /* a trial of ours (cfmtctl drill): object with string "cfmt_drill" */
     const cfmt_json_t *doc; /* the parsed body, in the pool given */
     int has_ts;          /* "ts" is an integer number of seconds 0 .. 253402300799 */
     apr_time_t ts;       /* microseconds; 0 without */

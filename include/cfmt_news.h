@@ -39,6 +39,7 @@ typedef enum {
     X(LEADER, "leader", HIGH, 360) \
     X(OUTBOX, "outbox", HIGH, 360) \
     X(TEST, "test", HIGH, 10) \
+    X(DRILL, "drill", HIGH, 10) \
     X(ATTACK_END, "attack-end", NORMAL, 360) \
     X(WOULD_WITHDRAW, "would-withdraw", NORMAL, 120) \
     X(DUE, "due", NORMAL, 15) \
@@ -59,13 +60,16 @@ typedef enum {
     CFMT_NEWS_COUNT
 } cfmt_news_e;
 
-/* Dedupe of a trial, before the journal row of the command that wanted it. */
+/* Dedupe of a trial, before the journal row of the command that wanted it, or of the drill. */
 #define CFMT_TEST_DEDUPE "test "
+#define CFMT_DRILL_DEDUPE "drill "
 
 const char *cfmt_news_name(cfmt_news_e kind);
 /* -1: no kind is called so. */
 int cfmt_news_find(const char *name);
 cfmt_urgency_e cfmt_news_priority(cfmt_news_e kind);
+/* A trial: somebody waits for it, so every channel takes it, at any hour, and only at once. */
+int cfmt_news_is_trial(cfmt_news_e kind);
 apr_interval_time_t cfmt_news_fresh(cfmt_news_e kind);
 const char *cfmt_urgency_name(cfmt_urgency_e p); /* "critical" "high" "normal" "low" */
 int cfmt_urgency_find(const char *name);          /* -1: none */

@@ -14,7 +14,7 @@
 
 /* ---- store.c: open, migrate, check ----------------------------------------------------------- */
 
-#define CFMT_SCHEMA 8          /* PRAGMA user_version that this code makes */
+#define CFMT_SCHEMA 9          /* PRAGMA user_version that this code makes */
 #define CFMT_APPLICATION_ID 0x43464d54 /* "CFMT": PRAGMA application_id of our files */
 
 typedef struct cfmt_store_t cfmt_store_t;
@@ -48,6 +48,8 @@ apr_int64_t cfmt_store_data_version(cfmt_store_t *s);
  * READ.
  */
 void cfmt_store_busy_timeout(cfmt_store_t *s, apr_interval_time_t t);
+/* What this handle is asked from now on ends with APR_TIMEUP after that time; 0 = no limit. */
+void cfmt_store_limit(cfmt_store_t *s, apr_interval_time_t t);
 /*
  * PRAGMA quick_check or integrity_check; problems (at most 20 lines) into *plines, empty = sound.
  */
@@ -159,6 +161,7 @@ typedef struct cfmt_entry_t {
     apr_int64_t dedupe;   /* cfmt_digest64 of body, or of tag where tag decides */
     apr_time_t dup_since; /* rows older than this are no duplicates */
     const char *tag;      /* webhook-id (decides instead of the body); NULL otherwise */
+    const char *label;    /* of the secret that let it in; NULL = none */
     const char *body;     /* may be NULL */
     apr_size_t len;
     int binary;           /* body is not valid UTF-8: stored as a blob */
@@ -224,7 +227,7 @@ typedef struct cfmt_journal_row_t {
  */
 apr_status_t cfmt_journal_read(cfmt_store_t *s, apr_int64_t after, int limit,
                                apr_array_header_t **prows, apr_pool_t *p);
-/* The same of kind `command` alone, up to a row: walks all between. */
+/* The same of kinds `command` and `drill` alone, up to a row: walks all between. */
 apr_status_t cfmt_commands_read(cfmt_store_t *s, apr_int64_t after, apr_int64_t upto, int limit,
                                 apr_array_header_t **prows, apr_pool_t *p);
 /* Highest id ever given, 0 for an empty journal. */
@@ -285,6 +288,8 @@ apr_status_t cfmt_job_free(cfmt_store_t *s, const char *name, const char *owner)
  * did not; except at a limit.
  */
 apr_status_t cfmt_job_hurry(cfmt_store_t *s, const char *name, apr_time_t now, int always);
+/* In the caller's transaction: it is due now. */
+apr_status_t cfmt_job_now(cfmt_store_t *s, const char *name, apr_time_t now);
 /* When it is due and its claim over; 0: there is no such row. */
 apr_status_t cfmt_job_due(cfmt_store_t *s, const char *name, apr_time_t *pdue);
 
@@ -326,6 +331,9 @@ apr_status_t cfmt_event_rebind(cfmt_store_t *s, apr_int64_t id, const char *atta
  */
 apr_status_t cfmt_events_of_attack(cfmt_store_t *s, apr_array_header_t *events, const char *attack,
                                    apr_pool_t *p);
+/* The n newest of an attack by their own time, and older ones, too, if there are any. */
+apr_status_t cfmt_events_newest(cfmt_store_t *s, apr_array_header_t *events, const char *attack,
+                                int n, apr_pool_t *p);
 apr_status_t cfmt_events_of_entity(cfmt_store_t *s, apr_array_header_t *events, const char *kind,
                                    const char *id, apr_pool_t *p);
 apr_status_t cfmt_events_of_operator(cfmt_store_t *s, apr_array_header_t *events, const char *ref,

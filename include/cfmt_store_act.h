@@ -160,9 +160,12 @@ typedef struct cfmt_window_row_t {
     const char *removed_by;     /* NULL = not removed */
 } cfmt_window_row_t;
 
-/* w->id is set. CFMT_EINVALID: who is none, or it does not end behind its start. */
+/*
+ * w->id is set. CFMT_EEXIST: there is one just so, and that is its id. CFMT_EINVALID: who is none,
+ * or it does not end behind its start.
+ */
 apr_status_t cfmt_window_add(cfmt_store_t *s, cfmt_window_row_t *w);
-/* CFMT_EMISSING: no such window, or removed already. */
+/* CFMT_EMISSING: no such window; CFMT_EEXIST: removed already. */
 apr_status_t cfmt_window_remove(cfmt_store_t *s, apr_int64_t id, const char *who, apr_time_t at);
 /* Not removed and not over at `at`, by start: array of cfmt_window_row_t in p. */
 apr_status_t cfmt_windows_load(cfmt_store_t *s, apr_time_t at, apr_array_header_t **prows,

@@ -47,6 +47,11 @@ cfmt_urgency_e cfmt_news_priority(cfmt_news_e kind)
     return kinds[kind].priority;
 }
 
+int cfmt_news_is_trial(cfmt_news_e kind)
+{
+    return kind == CFMT_NEWS_TEST || kind == CFMT_NEWS_DRILL;
+}
+
 apr_interval_time_t cfmt_news_fresh(cfmt_news_e kind)
 {
     return apr_time_from_sec(60) * kinds[kind].minutes;

@@ -74,6 +74,18 @@ apr_status_t cfmt_http_url_check(const char **pwhy, const char *url, apr_pool_t 
     return check_target(&u, pwhy, url, p);
 }
 
+const char *cfmt_http_url_host(const char **pshown, const char *url, apr_pool_t *p)
+{
+    const char *why;
+    cfmt_url_t u;
+
+    if (check_target(&u, &why, url, p) != APR_SUCCESS) {
+        return NULL;
+    }
+    *pshown = u.shown;
+    return u.host;
+}
+
 int cfmt_http_proxied(const transfer_t *t)
 {
     return t->h->proxy.host && t->url.tls;
@@ -196,6 +208,7 @@ static void finish(transfer_t *t)
 static void finish_unsent(transfer_t *t, const char *detail)
 {
     t->answer.status = CFMT_ENET;
+    t->answer.unresolved = 1;
     t->answer.detail = detail;
     t->answer.retry_after = -1;
     t->answer.took = cfmt_monotonic() - t->begin;
@@ -209,6 +222,23 @@ static long rest_ms(apr_interval_time_t limit, apr_interval_time_t used)
     apr_interval_time_t left = limit - used;
 
     return left < 1000 ? 1 : (long)((left + 999) / 1000);
+}
+
+/* Those of addresses ("192.0.2.1,2001:db8::1") that are of the family; NULL = none. */
+static const char *of_family(const char *addresses, int family, apr_pool_t *p)
+{
+    char *list = apr_pstrdup(p, addresses), *last, *one;
+    const char *kept = NULL;
+
+    if (!family) {
+        return addresses;
+    }
+    for (one = apr_strtok(list, ",", &last); one; one = apr_strtok(NULL, ",", &last)) {
+        if ((strchr(one, ':') != NULL) == (family == 6)) {
+            kept = kept ? apr_pstrcat(p, kept, ",", one, NULL) : one;
+        }
+    }
+    return kept;
 }
 
 /* What the look-up took counts for both limits. */
@@ -249,10 +279,16 @@ static int seek(transfer_t *t, apr_time_t now)
                            cfmt_duration_format(t->pool, limit));
     }
     else if (rv == APR_SUCCESS) {
-        if (attach(t, addresses) == 0) {
+        addresses = of_family(addresses, t->rq.family, t->pool);
+        if (!addresses) {
+            why = apr_psprintf(t->pool, "it has none of IPv%d", t->rq.family);
+        }
+        else if (attach(t, addresses) == 0) {
             return 0;
         }
-        why = "libcurl does not take it";
+        else {
+            why = "libcurl does not take it";
+        }
     }
     finish_unsent(t, apr_psprintf(t->pool, "no address of %s: %s", host, why));
     return 1;

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include <apr_date.h>
 #include <apr_lib.h>
@@ -202,12 +203,28 @@ static const char *whom(const transfer_t *t)
                       : t->url.shown;
 }
 
-static const char *why_unconnected(const transfer_t *t, CURLcode rc)
+/* Newer libcurls tell no time of a connection whose TLS failed. */
+static int is_reached(const transfer_t *t, CURLcode rc)
+{
+    curl_off_t us = 0;
+
+    return rc == CURLE_SSL_CONNECT_ERROR || rc == CURLE_PEER_FAILED_VERIFICATION
+           || (curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &us) == CURLE_OK && us > 0);
+}
+
+static int os_error(const transfer_t *t)
 {
     long err = 0;
-    char buf[120];
 
     curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err);
+    return (int)err;
+}
+
+static const char *why_unconnected(const transfer_t *t, CURLcode rc)
+{
+    int err = os_error(t);
+    char buf[120];
+
     return apr_psprintf(t->pool, "no connection to %s: %s", whom(t),
                         err ? apr_strerror((apr_status_t)err, buf, sizeof(buf)) : words(t, rc));
 }
@@ -266,6 +283,45 @@ static const char *why_failed(const transfer_t *t, CURLcode rc)
     }
 }
 
+/* ---- the certificate ------------------------------------------------------------------------- */
+
+/* OpenSSL writes "Nov 23 12:00:00 2026 GMT", the other libraries "2026-11-23 12:00:00 GMT". */
+static apr_time_t read_date(const char *text)
+{
+    static const char *const forms[] = { "%b %d %H:%M:%S %Y", "%Y-%m-%d %H:%M:%S" };
+    struct tm tm;
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        memset(&tm, 0, sizeof(tm));
+        if (strptime(text, forms[i], &tm)) {
+            return apr_time_from_sec((apr_time_t)timegm(&tm));
+        }
+    }
+    return 0;
+}
+
+/* The first of the chain is the server's own. */
+static apr_time_t certificate_until(const transfer_t *t)
+{
+    static const char name[] = "Expire date:";
+    struct curl_certinfo *chain = NULL;
+    const struct curl_slist *line;
+
+    if (curl_easy_getinfo(t->easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain
+        || chain->num_of_certs < 1) {
+        return 0;
+    }
+    for (line = chain->certinfo[0]; line; line = line->next) {
+        if (strncmp(line->data, name, sizeof(name) - 1) == 0) {
+            return read_date(line->data + sizeof(name) - 1);
+        }
+    }
+    return 0;
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
 static apr_status_t status_of(const transfer_t *t, CURLcode rc)
 {
     switch (rc) {
@@ -291,6 +347,9 @@ void cfmt_http_conclude(transfer_t *t, CURLcode rc)
     a->sent = is_sent(t);
     a->status = status_of(t, rc);
     a->retry_after = retry_after(t);
+    a->reached = is_reached(t, rc);
+    a->os_error = os_error(t);
+    a->certificate_until = t->rq.connect_only ? certificate_until(t) : 0;
     curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_code);
     if (a->status == APR_SUCCESS) {
         a->detail = NULL;

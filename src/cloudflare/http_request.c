@@ -132,7 +132,12 @@ static int set_request(transfer_t *t, const cfmt_http_request_t *rq)
         SET(rc, t, CURLOPT_COPYPOSTFIELDS, rq->body ? rq->body : "");
     }
     SET(rc, t, CURLOPT_CUSTOMREQUEST, rq->method);
-    SET(rc, t, CURLOPT_FRESH_CONNECT, rq->once || strcmp(rq->method, "PATCH") == 0 ? 1L : 0L);
+    SET(rc, t, CURLOPT_FRESH_CONNECT,
+        rq->once || rq->family || strcmp(rq->method, "PATCH") == 0 ? 1L : 0L);
+    if (rq->connect_only) {
+        SET(rc, t, CURLOPT_CONNECT_ONLY, 1L);
+        SET(rc, t, CURLOPT_CERTINFO, t->url.tls ? 1L : 0L);
+    }
     return rc;
 }
 

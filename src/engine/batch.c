@@ -567,8 +567,9 @@ static apr_status_t write_item(cfmt_batch_t *b, const cfmt_item_t *item)
     const cfmt_group_t *g = root_of(item->group);
     const char *attack = g ? g->row.a.id : NULL;
 
-    if (item->first) {
-        return cfmt_event_repeat(b->s, item->e.id, item->first);
+    if (item->first) { /* of itself where a row is projected once more */
+        return item->first == item->e.id ? APR_SUCCESS
+                                         : cfmt_event_repeat(b->s, item->e.id, item->first);
     }
     if (item->stored) {
         return cfmt_event_rebind(b->s, item->e.id, attack, item->e.summary);

@@ -97,6 +97,7 @@ static const struct {
     const char *name;
     cfmt_command_fn *run;
     int scene, late;
+    int drill; /* no row of kind `command`, but a delivery that was marked so */
 } commands[] = {
     { .name = "advertise", .run = cfmt_command_advertise, .scene = 1 },
     { .name = "withdraw", .run = cfmt_command_withdraw, .scene = 1 },
@@ -112,6 +113,8 @@ static const struct {
     { .name = "outbox.retry", .run = cfmt_command_retry },
     { .name = "outbox.drop", .run = cfmt_command_drop, .late = 1 },
     { .name = "notify.test", .run = cfmt_command_test },
+    { .name = "prune", .run = cfmt_command_prune },
+    { .name = "drill", .drill = 1, .run = cfmt_command_drill, .scene = 1 },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -124,9 +127,9 @@ static apr_status_t write_answer(const cfmt_command_t *c)
         c->p,
         "{\"command\":%" APR_INT64_T_FMT ",\"outcome\":\"%s\",\"code\":%d,\"text\":%s,"
         "\"intent\":%" APR_INT64_T_FMT ",\"proposal\":%" APR_INT64_T_FMT ",\"at\":%" APR_TIME_T_FMT
-        "}",
+        "%s}",
         c->row->id, c->outcome, c->code, cfmt_json_quote(c->p, c->text), c->intent, c->proposal,
-        c->at);
+        c->at, c->more ? c->more : "");
     entry.len = strlen(entry.body);
     return cfmt_journal_append(c->e->store, &entry);
 }
@@ -141,17 +144,20 @@ static void tell(const cfmt_command_t *c)
 static cfmt_command_t *read_command(cfmt_engine_t *e, const cfmt_journal_row_t *row,
                                     apr_size_t *pwhich, apr_pool_t *p)
 {
-    const cfmt_json_limits_t limits = { .depth = 4 };
+    const cfmt_json_limits_t limits = { .depth = 32 };
     cfmt_command_t *c = apr_pcalloc(p, sizeof(*c));
+    int drill = !strcmp(row->kind, "drill");
     cfmt_json_t *doc;
     const char *why;
 
-    if (strcmp(row->kind, "command") || !row->body
+    if ((!drill && strcmp(row->kind, "command")) || !row->body
         || cfmt_json_parse(&doc, &why, row->body, row->len, &limits, p) != APR_SUCCESS
-        || !(c->name = cfmt_json_text(doc, "command"))) {
+        || !(c->name = drill ? "drill" : cfmt_json_text(doc, "command"))) {
         return NULL;
     }
-    for (*pwhich = 0; *pwhich < COMMANDS && strcmp(commands[*pwhich].name, c->name); (*pwhich)++) {
+    for (*pwhich = 0; *pwhich < COMMANDS && (commands[*pwhich].drill != drill
+                                             || strcmp(commands[*pwhich].name, c->name));
+         (*pwhich)++) {
     }
     c->e = e;
     c->p = p;

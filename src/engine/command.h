@@ -1,6 +1,6 @@
 /*
  * Inside the room: one command of an operator and its answer. What runs it is in command.c, what
- * it does in command_hand.c, command_hold.c and command_tell.c.
+ * it does in command_hand.c, command_hold.c, command_tell.c and command_drill.c.
  */
 #ifndef CFMT_COMMAND_H
 #define CFMT_COMMAND_H
@@ -19,6 +19,7 @@ typedef struct cfmt_command_t {
     const char *name, *who, *reason;
     cfmt_scene_t *sc;               /* for those that look at the state of things */
     const char *outcome, *text;     /* NULL = not answered yet */
+    const char *more;               /* further members of the answer, with their comma; or NULL */
     int code;
     apr_int64_t intent, proposal;
     apr_time_t at;
@@ -46,6 +47,12 @@ apr_interval_time_t cfmt_command_hold_for(const cfmt_command_t *c); /* 0 = for e
 apr_status_t cfmt_command_hold(cfmt_command_t *c, const cfmt_cidr_t *cidr, const char *origin,
                                apr_interval_time_t length);
 
+/* ---- command_tell.c -------------------------------------------------------------------------- */
+
+/* A trial for this channel, at once whatever its last failure put it off to. */
+apr_status_t cfmt_command_put(const cfmt_command_t *c, const char *channel,
+                              const cfmt_news_t *news);
+
 /* ---- what there is: in the caller's transaction, answered ------------------------------------ */
 
 typedef apr_status_t cfmt_command_fn(cfmt_command_t *c);
@@ -55,5 +62,6 @@ cfmt_command_fn cfmt_command_do_hold, cfmt_command_release, cfmt_command_adopt,
     cfmt_command_window_add, cfmt_command_window_remove; /* command_hold.c */
 cfmt_command_fn cfmt_command_ack, cfmt_command_retry, cfmt_command_drop,
     cfmt_command_test; /* command_tell.c */
+cfmt_command_fn cfmt_command_drill, cfmt_command_prune; /* command_drill.c */
 
 #endif

@@ -165,6 +165,10 @@ apr_status_t cfmt_command_cancel(cfmt_command_t *c)
         return rv;
     }
     c->intent = in.id;
+    if (in.state == CFMT_INTENT_CANCELLED) {
+        return cfmt_answer(c, "already", CODE_DONE, "intent %" APR_INT64_T_FMT " has been"
+                           " cancelled already", in.id);
+    }
     if (!cfmt_intent_may(in.state, CFMT_INTENT_CANCELLED) || in.attempts) {
         return cfmt_answer(c, "refused", CODE_REFUSED,
                            "intent %" APR_INT64_T_FMT " is %s: only what was"
@@ -196,6 +200,10 @@ static apr_status_t decide_proposal(cfmt_command_t *c, cfmt_proposal_e state,
     rv = rv == APR_SUCCESS
              ? cfmt_proposal_decide(c->e->store, pr->id, state, c->who, c->reason, c->now)
              : rv;
+    if (rv == CFMT_EINVALID && pr->state == state) {
+        return cfmt_answer(c, "already", CODE_DONE, "proposal %" APR_INT64_T_FMT " has been %s"
+                           " already", pr->id, cfmt_proposal_name(state));
+    }
     if (rv == CFMT_EINVALID) {
         return cfmt_answer(
             c, "refused", CODE_REFUSED, "proposal %" APR_INT64_T_FMT " is %s", pr->id,

@@ -142,6 +142,10 @@ apr_status_t cfmt_command_window_add(cfmt_command_t *c)
     if (rv == CFMT_EINVALID) {
         return cfmt_refuse(c, "a window must end behind its start");
     }
+    if (rv == CFMT_EEXIST) {
+        return cfmt_answer(c, "already", CODE_DONE, "window %" APR_INT64_T_FMT " is just that",
+                           w.id);
+    }
     rv = rv == APR_SUCCESS ? cfmt_command_record(c, "window.add", &w.prefix, NULL) : rv;
     return rv != APR_SUCCESS
                ? rv
@@ -159,6 +163,11 @@ apr_status_t cfmt_command_window_remove(cfmt_command_t *c)
 
     if (rv == CFMT_EMISSING) {
         return cfmt_answer(c, "failed", CODE_FAILED, "there is no window %" APR_INT64_T_FMT,
+                           cfmt_command_id(c));
+    }
+    if (rv == CFMT_EEXIST) {
+        return cfmt_answer(c, "already", CODE_DONE,
+                           "window %" APR_INT64_T_FMT " has been removed already",
                            cfmt_command_id(c));
     }
     rv = rv == APR_SUCCESS ? cfmt_command_record(

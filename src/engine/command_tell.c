@@ -91,6 +91,10 @@ apr_status_t cfmt_command_drop(cfmt_command_t *c)
     if (rv != APR_SUCCESS || !go) {
         return rv;
     }
+    if (row.state == CFMT_OUTBOX_DROPPED) {
+        return cfmt_answer(c, "already", CODE_DONE, "message %" APR_INT64_T_FMT " has been dropped"
+                           " already", row.id);
+    }
     rv = cfmt_outbox_drop(c->e->store, row.id, c->now);
     if (rv == CFMT_EINVALID) {
         return cfmt_answer(c, "refused", CODE_REFUSED, "message %" APR_INT64_T_FMT " is %s: only"
@@ -103,19 +107,24 @@ apr_status_t cfmt_command_drop(cfmt_command_t *c)
 
 /* ---- test ------------------------------------------------------------------------------------ */
 
+apr_status_t cfmt_command_put(const cfmt_command_t *c, const char *channel,
+                              const cfmt_news_t *news)
+{
+    cfmt_outbox_row_t row = { .channel = channel, .news = *news, .made_at = c->now,
+                              .priority = cfmt_news_priority(news->kind) };
+    apr_status_t rv = cfmt_outbox_put(c->e->store, &row);
+
+    return rv == APR_SUCCESS ? ask_now(c, channel) : rv;
+}
+
 static apr_status_t put_test(const cfmt_command_t *c, const char *channel)
 {
-    cfmt_outbox_row_t row = { .channel = channel, .made_at = c->now,
-                              .priority = cfmt_news_priority(CFMT_NEWS_TEST) };
-    apr_status_t rv;
+    cfmt_news_t news = { .kind = CFMT_NEWS_TEST, .at = c->now };
 
-    row.news.kind = CFMT_NEWS_TEST;
-    row.news.at = c->now;
-    row.news.dedupe = apr_psprintf(c->p, CFMT_TEST_DEDUPE "%" APR_INT64_T_FMT, c->row->id);
-    row.news.fields = cfmt_news_fields(c->p, "name", channel, "who", c->who, "mode",
-                                       cfmt_of_mode(c->e), NULL);
-    rv = cfmt_outbox_put(c->e->store, &row);
-    return rv == APR_SUCCESS ? ask_now(c, channel) : rv;
+    news.dedupe = apr_psprintf(c->p, CFMT_TEST_DEDUPE "%" APR_INT64_T_FMT, c->row->id);
+    news.fields = cfmt_news_fields(c->p, "name", channel, "who", c->who, "mode",
+                                   cfmt_of_mode(c->e), NULL);
+    return cfmt_command_put(c, channel, &news);
 }
 
 static const char *names_of(const apr_array_header_t *channels, apr_pool_t *p)

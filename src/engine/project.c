@@ -12,6 +12,7 @@
 #include "batch.h"
 #include "cfmt_engine.h"
 #include "project_evidence.h"
+#include "project_imported.h"
 #include "project_world.h"
 #include "row_event.h"
 
@@ -65,6 +66,7 @@ typedef struct step_t {
     cfmt_batch_t batch;
     cfmt_findings_t findings;
     cfmt_announce_t announce;
+    apr_array_header_t *imported; /* cfmt_imported_t; NULL = none */
 } step_t;
 
 cfmt_projector_t *cfmt_projector_create(const cfmt_log_t *log, apr_pool_t *p)
@@ -163,6 +165,30 @@ static apr_status_t take_recovered(step_t *st, const cfmt_journal_row_t *row)
     return add_event(st, item, row);
 }
 
+/*
+ * Once more, by whoever thinks that it was not understood then: the same event with the same id. A
+ * row that is one already, or that retention has removed, stays as it is; so does a rebuild.
+ */
+static apr_status_t take_again(step_t *st, const cfmt_json_t *doc)
+{
+    const cfmt_journal_row_t *row;
+    apr_array_header_t *rows;
+    apr_int64_t id;
+    apr_status_t rv;
+
+    if (cfmt_json_int(&id, doc, "id") != APR_SUCCESS || id <= 0) {
+        return APR_SUCCESS;
+    }
+    rv = cfmt_journal_read(st->s, id - 1, 1, &rows, st->p);
+    if (rv != APR_SUCCESS || !rows->nelts) {
+        return rv;
+    }
+    row = &APR_ARRAY_IDX(rows, 0, cfmt_journal_row_t);
+    return row->id != id ? APR_SUCCESS
+           : !strcmp(row->kind, "delivery") ? take_delivery(st, row)
+           : !strcmp(row->kind, "recovered") ? take_recovered(st, row) : APR_SUCCESS;
+}
+
 static apr_status_t take_command(step_t *st, const cfmt_journal_row_t *row)
 {
     cfmt_json_limits_t limits = { .depth = 8 };
@@ -176,6 +202,9 @@ static apr_status_t take_command(step_t *st, const cfmt_journal_row_t *row)
         return APR_SUCCESS;
     }
     name = cfmt_json_text(doc, "command");
+    if (name && !strcmp(name, "redeliver")) {
+        return take_again(st, doc);
+    }
     if (!name || strcmp(name, "attack.close")) {
         return APR_SUCCESS; /* of another part, or of a newer version */
     }
@@ -228,6 +257,15 @@ static apr_status_t take_evidence(step_t *st, const cfmt_journal_row_t *row)
     return rv;
 }
 
+/* History of another system: shown, and nothing else. */
+static apr_status_t take_imported(step_t *st, const cfmt_journal_row_t *row)
+{
+    if (cfmt_imported_take(&st->imported, row, st->p) != APR_SUCCESS) {
+        skip_row(st, row, "not what cfmtctl import writes");
+    }
+    return APR_SUCCESS;
+}
+
 static apr_status_t take_row(step_t *st, const cfmt_journal_row_t *row)
 {
     int moved;
@@ -246,6 +284,9 @@ static apr_status_t take_row(step_t *st, const cfmt_journal_row_t *row)
     }
     if (!strcmp(row->kind, "evidence")) {
         return take_evidence(st, row);
+    }
+    if (!strcmp(row->kind, CFMT_KIND_IMPORTED)) {
+        return take_imported(st, row);
     }
     if (!strcmp(row->kind, "config")) {
         take_config(st, row);
@@ -394,6 +435,7 @@ static apr_status_t write_rows(step_t *st)
     rv = cfmt_batch_write(&st->batch);
     rv = rv == APR_SUCCESS ? cfmt_world_write(&st->pr->world, st->s) : rv;
     rv = rv == APR_SUCCESS ? cfmt_findings_write(&st->findings, st->s, st->p) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_imported_write(st->imported, st->s) : rv;
     if (rv == APR_SUCCESS && st->moved) {
         rv = cfmt_remap_save(st->s, &remap);
     }

@@ -127,7 +127,7 @@ static int is_void(const cfmt_outbox_row_t *row, apr_time_t now)
 {
     apr_interval_time_t age = now - (row->next_at > row->made_at ? row->next_at : row->made_at);
 
-    return row->news.kind == CFMT_NEWS_TEST ? age > TEST_STALE
+    return cfmt_news_is_trial(row->news.kind) ? age > TEST_STALE
            : row->priority == CFMT_URGENCY_LOW && !row->news.attack
                  && age > apr_time_from_sec(86400);
 }
@@ -176,7 +176,7 @@ static void plan(cfmt_plan_t *plan, const cfmt_telling_t *t, const cfmt_courier_
 
     for (i = 0; i < rows->nelts; i++) {
         const cfmt_outbox_row_t *row = &APR_ARRAY_IDX(rows, i, cfmt_outbox_row_t);
-        apr_time_t quiet = row->news.kind == CFMT_NEWS_TEST
+        apr_time_t quiet = cfmt_news_is_trial(row->news.kind)
                                ? 0 : cfmt_tell_quiet(c->conf, row->priority, t->now);
         const cfmt_waiting_t w = { .id = row->id, .kind = row->news.kind, .at = row->news.at,
                                    .priority = row->priority, .attack = row->news.attack,

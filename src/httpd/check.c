@@ -73,6 +73,28 @@ static unsigned rights(const user_t *u, const struct stat *sb)
     return (in_group(u, sb->st_gid) ? sb->st_mode >> 3 : sb->st_mode) & 7;
 }
 
+/* ---- warnings -------------------------------------------------------------------------------- */
+
+/* Of this pass; cfmtctl doctor shows them, because the error log of the start may be long gone. */
+static apr_array_header_t *warnings;
+
+void cfmt_warn(server_rec *s, const char *fmt, ...)
+{
+    const char *text;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = apr_pvsprintf(warnings->pool, fmt, ap);
+    va_end(ap);
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "%s", text);
+    APR_ARRAY_PUSH(warnings, const char *) = text;
+}
+
+const char *cfmt_warnings(apr_pool_t *p)
+{
+    return warnings && warnings->nelts ? apr_array_pstrcat(p, warnings, '\n') : NULL;
+}
+
 /* ---- the state directory --------------------------------------------------------------------- */
 
 static const char *dir_of(const char *path, apr_pool_t *p)
@@ -176,16 +198,13 @@ static void warn_state(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
     who(&u, p);
     why = check_dir(&u, dir, p);
     if (why) {
-        ap_log_error(
-            APLOG_MARK, APLOG_WARNING, 0, s,
-            CFMT_ID(0101) "the state directory will not work as it is: %s (wanted: %s)", why,
-            wanted(&u, dir, cfmt_config_group_name(c, p), p));
+        cfmt_warn(s, CFMT_ID(0101) "the state directory will not work as it is: %s (wanted: %s)",
+                  why, wanted(&u, dir, cfmt_config_group_name(c, p), p));
     }
     if (c->group && u.uid != 0 && !in_group(&u, c->group_id)) {
-        ap_log_error(
-            APLOG_MARK, APLOG_WARNING, 0, s,
-            CFMT_ID(0102) "CfmtGroup %s: httpd's user %s is not a member of it (usermod -aG %s %s)",
-            c->group, name_of(&u, p), c->group, name_of(&u, p));
+        cfmt_warn(s, CFMT_ID(0102) "CfmtGroup %s: httpd's user %s is not a member of it"
+                  " (usermod -aG %s %s)",
+                  c->group, name_of(&u, p), c->group, name_of(&u, p));
     }
 }
 
@@ -202,15 +221,13 @@ static void warn_secret(server_rec *s, const cfmt_secret_conf_t *sc, apr_pool_t 
          */
         int is_path = sc->value[0] == '/' && access(sc->value, F_OK) == 0;
 
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     CFMT_ID(0103) "CfmtSecret label=%s stands in the configuration itself, "
-                                   "where mod_info and -D DUMP_CONFIG print it: better file:PATH%s",
-                     sc->label,
-                     is_path ? " (it is the name of a file: did you forget file:?)" : "");
+        cfmt_warn(s, CFMT_ID(0103) "CfmtSecret label=%s stands in the configuration itself, "
+                  "where mod_info and -D DUMP_CONFIG print it: better file:PATH%s",
+                  sc->label,
+                  is_path ? " (it is the name of a file: did you forget file:?)" : "");
     }
     else if (why) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, CFMT_ID(0104) "CfmtSecret label=%s: %s",
-                     sc->label, why);
+        cfmt_warn(s, CFMT_ID(0104) "CfmtSecret label=%s: %s", sc->label, why);
     }
 }
 
@@ -219,8 +236,7 @@ static void warn_secrets(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
     int i;
 
     if (!c->secrets->nelts) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     CFMT_ID(0105) "no CfmtSecret: every delivery will be refused (503)");
+        cfmt_warn(s, CFMT_ID(0105) "no CfmtSecret: every delivery will be refused (503)");
     }
     for (i = 0; i < c->secrets->nelts; i++) {
         warn_secret(s, &APR_ARRAY_IDX(c->secrets, i, cfmt_secret_conf_t), p);
@@ -236,10 +252,9 @@ static void warn_prefixes(server_rec *s, const cfmt_config_t *c)
         pc = &APR_ARRAY_IDX(c->prefixes, i, cfmt_prefix_conf_t);
         if ((pc->cidr.family == 4 && pc->cidr.bits > 24)
             || (pc->cidr.family == 6 && pc->cidr.bits > 48)) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                         CFMT_ID(0106) "CfmtPrefix %s (%s:%d): Cloudflare announces nothing "
-                         "longer than /%d, so it cannot be advertised or withdrawn by itself",
-                         pc->text, pc->file, pc->line, pc->cidr.family == 4 ? 24 : 48);
+            cfmt_warn(s, CFMT_ID(0106) "CfmtPrefix %s (%s:%d): Cloudflare announces nothing "
+                      "longer than /%d, so it cannot be advertised or withdrawn by itself",
+                      pc->text, pc->file, pc->line, pc->cidr.family == 4 ? 24 : 48);
         }
     }
 }
@@ -251,9 +266,8 @@ static void warn_withdraw_check(server_rec *s, const cfmt_config_t *c)
     struct stat sb;
 
     if (path && (stat(path, &sb) != 0 || !S_ISREG(sb.st_mode) || !(sb.st_mode & 0111))) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     CFMT_ID(0977) "CfmtWithdrawCheck %s is not a program that can be run: nothing"
-                                   " will be withdrawn", path);
+        cfmt_warn(s, CFMT_ID(0977) "CfmtWithdrawCheck %s is not a program that can be run: nothing"
+                  " will be withdrawn", path);
     }
 }
 
@@ -263,18 +277,16 @@ static void warn_api(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
     struct stat sb;
 
     if (why) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, CFMT_ID(0114) "CfmtApiToken: %s", why);
+        cfmt_warn(s, CFMT_ID(0114) "CfmtApiToken: %s", why);
     }
     if (c->api_token && !c->account_id) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     CFMT_ID(0115) "CfmtApiToken without CfmtAccountId has no effect: nothing is "
-                                   "asked of Cloudflare's API");
+        cfmt_warn(s, CFMT_ID(0115) "CfmtApiToken without CfmtAccountId has no effect: nothing is "
+                  "asked of Cloudflare's API");
     }
     if (c->ca_file && (stat(c->ca_file, &sb) != 0 || !S_ISREG(sb.st_mode))) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     CFMT_ID(0116) "CfmtCaFile %s is not a file: no certificate will be accepted "
-                                   "and no call to Cloudflare will work",
-                     c->ca_file);
+        cfmt_warn(s, CFMT_ID(0116) "CfmtCaFile %s is not a file: no certificate will be accepted "
+                  "and no call to Cloudflare will work",
+                  c->ca_file);
     }
 }
 
@@ -350,12 +362,10 @@ static void warn_retention(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
     apr_interval_time_t dedupe = cfmt_config_duration(c, CFMT_DURATION_DEDUPE);
 
     if (cfmt_config_retention(c, 0) < dedupe) {
-        ap_log_error(
-            APLOG_MARK, APLOG_WARNING, 0, s,
-            CFMT_ID(0109) "CfmtRetention journal=%s is shorter than CfmtDedupe %s: a repeat of a "
-                          "pruned delivery is not recognised",
-            cfmt_duration_words(p, cfmt_config_retention(c, 0)),
-            cfmt_duration_words(p, dedupe));
+        cfmt_warn(s, CFMT_ID(0109) "CfmtRetention journal=%s is shorter than CfmtDedupe %s: a"
+                  " repeat of a pruned delivery is not recognised",
+                  cfmt_duration_words(p, cfmt_config_retention(c, 0)),
+                  cfmt_duration_words(p, dedupe));
     }
 }
 
@@ -363,7 +373,8 @@ int cfmt_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
 {
     const cfmt_config_t *c = cfmt_config_get(s);
 
-    (void)pconf, (void)plog;
+    (void)plog;
+    warnings = apr_array_make(pconf, 4, sizeof(const char *));
     /* A start runs this twice; configtest runs only the pass that a start throws away. */
     if (cfmt_dry_pass() && ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL) {
         return OK;

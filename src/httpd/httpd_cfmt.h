@@ -134,6 +134,10 @@ const char *cfmt_parse_api_url(const char **pv, const char *directive, const cha
 /* ---- check.c, dump.c ------------------------------------------------------------------------- */
 
 int cfmt_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+/* A warning about the configuration: logged, and kept for cfmt_warnings. */
+void cfmt_warn(server_rec *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Those of the last cfmt_check_config, a line each, in p; NULL = none. */
+const char *cfmt_warnings(apr_pool_t *p);
 void cfmt_dump_config(apr_pool_t *pconf, server_rec *s);
 
 /* ---- secret_source.c ------------------------------------------------------------------------- */

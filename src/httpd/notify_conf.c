@@ -210,8 +210,7 @@ static void warn_source(server_rec *s, const cfmt_channel_conf_t *ch, const char
     const char *why = sc ? cfmt_secret_source_check(sc, p) : NULL;
 
     if (why) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, CFMT_ID(1047) "CfmtNotify name=%s %s=: %s",
-                     ch->name, key, why);
+        cfmt_warn(s, CFMT_ID(1047) "CfmtNotify name=%s %s=: %s", ch->name, key, why);
     }
 }
 
@@ -223,9 +222,8 @@ static void warn_channel(server_rec *s, const cfmt_channel_conf_t *ch, apr_pool_
     warn_source(s, ch, "secret", ch->secret, p);
     warn_source(s, ch, "url", ch->url, p);
     if (ch->path && (stat(ch->path, &sb) != 0 || !S_ISREG(sb.st_mode) || !(sb.st_mode & 0111))) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     CFMT_ID(1048) "CfmtNotify name=%s: %s is not a program that can be run: nobody"
-                     " will be told by it", ch->name, ch->path);
+        cfmt_warn(s, CFMT_ID(1048) "CfmtNotify name=%s: %s is not a program that can be run: nobody"
+                  " will be told by it", ch->name, ch->path);
     }
 }
 
@@ -332,6 +330,34 @@ const apr_array_header_t *cfmt_notify_channels(const cfmt_config_t *c, server_re
 
 /* ---- what is shown --------------------------------------------------------------------------- */
 
+/* An address without what may be its secret. */
+static const char *url_shown(const char *url, const char *more, apr_pool_t *p)
+{
+    const char *host = strstr(url, "://"), *path;
+
+    if (!host) {
+        return url; /* file:PATH */
+    }
+    path = host + 3 + strcspn(host + 3, "/?");
+    return *path ? apr_pstrcat(p, apr_pstrmemdup(p, url, (apr_size_t)(path - url)), more, NULL)
+                 : url;
+}
+
+/* Where it goes, for cfmtctl doctor; the only word that may have blanks is the last. */
+static const char *way(const cfmt_channel_conf_t *ch, apr_pool_t *p)
+{
+    switch (ch->kind) {
+    case CFMT_CHANNEL_TELEGRAM:
+        return apr_pstrcat(p, "telegram chat=", ch->chat, " token=", ch->token, NULL);
+    case CFMT_CHANNEL_WEBHOOK:
+        return apr_pstrcat(p, "webhook url=", url_shown(ch->url, "", p), NULL);
+    case CFMT_CHANNEL_COMMAND:
+        return apr_pstrcat(p, "command path=", ch->path, NULL);
+    default:
+        return cfmt_channel_kind_name(ch->kind);
+    }
+}
+
 void cfmt_notify_publish(apr_table_t *settings, const cfmt_config_t *c, apr_pool_t *p)
 {
     const cfmt_channel_conf_t *ch;
@@ -341,20 +367,9 @@ void cfmt_notify_publish(apr_table_t *settings, const cfmt_config_t *c, apr_pool
         ch = &APR_ARRAY_IDX(c->channels, i, cfmt_notify_conf_t).channel;
         apr_table_setn(settings, apr_pstrcat(p, "Notify ", ch->name, NULL),
                        cfmt_channel_words(ch, p));
+        apr_table_setn(settings, apr_pstrcat(p, "Channel ", ch->name, NULL), way(ch, p));
     }
-}
-
-/* An address without what may be its secret. */
-static const char *url_shown(const char *url, apr_pool_t *p)
-{
-    const char *host = strstr(url, "://"), *path;
-
-    if (!host) {
-        return url; /* file:PATH */
-    }
-    path = host + 3 + strcspn(host + 3, "/?");
-    return *path ? apr_pstrcat(p, apr_pstrmemdup(p, url, (apr_size_t)(path - url)), "/...", NULL)
-                 : url;
+    apr_table_setn(settings, "TelegramUrl", cfmt_config_telegram_url(c));
 }
 
 static const char *word(const char *key, const char *value, apr_pool_t *p)
@@ -375,8 +390,8 @@ void cfmt_notify_dump(const cfmt_config_t *c, apr_pool_t *p)
         ch = &APR_ARRAY_IDX(c->channels, i, cfmt_notify_conf_t).channel;
         printf("%sCfmtNotify %s%s%s%s%s%s%s\n", ch->url ? "# " : "", cfmt_channel_words(ch, p),
                word("token", ch->token, p), word("chat", ch->chat, p), word("topic", ch->topic, p),
-               ch->url ? word("url", url_shown(ch->url, p), p) : "", word("secret", ch->secret, p),
-               word("path", ch->path, p));
+               ch->url ? word("url", url_shown(ch->url, "/...", p), p) : "",
+               word("secret", ch->secret, p), word("path", ch->path, p));
     }
     for (i = 0; i < c->messages->nelts; i++) {
         t = &APR_ARRAY_IDX(c->messages, i, cfmt_template_conf_t);

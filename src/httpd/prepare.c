@@ -49,6 +49,21 @@ int cfmt_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 
 /* ---- settings: what cfmtctl and the projector may know --------------------------------------- */
 
+/* Where secrets come from, never what they are. */
+static void publish_secrets(apr_table_t *t, const cfmt_config_t *c, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < c->secrets->nelts; i++) {
+        const cfmt_secret_conf_t *sc = &APR_ARRAY_IDX(c->secrets, i, cfmt_secret_conf_t);
+        const char *from = sc->source == CFMT_SOURCE_FILE ? apr_pstrcat(p, "file:", sc->value, NULL)
+                           : sc->source == CFMT_SOURCE_EXEC
+                               ? apr_pstrcat(p, "exec:", sc->value, NULL) : "inline";
+
+        apr_table_setn(t, apr_pstrcat(p, "Secret ", sc->label, NULL), from);
+    }
+}
+
 static apr_table_t *make_settings(const cfmt_generation_t *g, apr_pool_t *p)
 {
     const cfmt_config_t *c = g->conf;
@@ -96,6 +111,10 @@ static apr_table_t *make_settings(const cfmt_generation_t *g, apr_pool_t *p)
         apr_table_setn(t, "WithdrawCheck", c->withdraw_check);
     }
     cfmt_notify_publish(t, c, p);
+    publish_secrets(t, c, p);
+    if (cfmt_warnings(p)) {
+        apr_table_setn(t, "Warnings", cfmt_warnings(p));
+    }
     for (i = 0; i < c->prefixes->nelts; i++) {
         pc = &APR_ARRAY_IDX(c->prefixes, i, cfmt_prefix_conf_t);
         apr_table_setn(t, apr_pstrcat(p, "Prefix ", pc->text, NULL), pc->options);

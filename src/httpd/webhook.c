@@ -334,6 +334,7 @@ static void keep_rejected(visit_t *v)
         .kind = "rejected",
         .at = cfmt_clock_now(v->g->clock),
         .origin = v->sender,
+        .label = v->label,
         .body = v->body->data,
         .len = len,
         .binary = memchr(v->body->data, '\0', len) || !cfmt_text_is_utf8(v->body->data, len),
@@ -376,7 +377,8 @@ static void set_dedupe(cfmt_entry_t *e, const visit_t *v, const cfmt_delivery_t 
 
 static int answer_stored(visit_t *v, const cfmt_entry_t *e, const cfmt_delivery_t *d)
 {
-    const char *result = e->duplicate ? "duplicate" : d->is_test ? "test" : "stored";
+    const char *result = e->duplicate ? "duplicate" : d->is_test ? "test"
+                         : d->is_drill ? "drill" : "stored";
     apr_pool_t *p = v->r->pool;
     const char *type = d->alert_type ? d->alert_type : "-", *state = d->state ? d->state : "-";
 
@@ -395,9 +397,10 @@ static int answer_stored(visit_t *v, const cfmt_entry_t *e, const cfmt_delivery_
 static int store(visit_t *v, const cfmt_delivery_t *d)
 {
     cfmt_entry_t e = {
-        .kind = "delivery",
+        .kind = d->is_drill ? "drill" : "delivery",
         .at = cfmt_clock_now(v->g->clock),
         .origin = v->sender,
+        .label = v->label,
         .body = v->body->data,
         .len = v->body->len,
     };

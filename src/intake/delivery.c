@@ -1,5 +1,6 @@
 /*
- * One accepted webhook body: is it a notification at all, is it the test message, which dedupe key.
+ * One accepted webhook body: is it a notification at all, is it a test message or a drill, which
+ * dedupe key.
  */
 #include "cfmt_intake.h"
 
@@ -42,6 +43,7 @@ apr_status_t cfmt_delivery_parse(cfmt_delivery_t *d, const char **pwhy, const ch
     }
     d->doc = doc;
     d->is_test = looks_like_test(doc);
+    d->is_drill = cfmt_json_text(doc, "cfmt_drill") != NULL;
     d->has_ts = cfmt_json_int(&secs, doc, "ts") == APR_SUCCESS && secs >= 0
                 && secs <= UNIX_SECONDS_MAX;
     d->ts = d->has_ts ? apr_time_from_sec(secs) : 0;

@@ -27,7 +27,7 @@ static int is_about(const apr_array_header_t *prefixes, const char *prefix)
 
 int cfmt_route_takes(const cfmt_channel_conf_t *c, const cfmt_news_t *n)
 {
-    if (n->kind == CFMT_NEWS_TEST) {
+    if (cfmt_news_is_trial(n->kind)) {
         return 1;
     }
     if ((n->kind == CFMT_NEWS_START || n->kind == CFMT_NEWS_STOP) && !c->lifecycle) {

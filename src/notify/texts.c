@@ -116,6 +116,13 @@ static const cfmt_text_t texts[CFMT_NEWS_COUNT] = {
         .text = "Test message of mod_cfmt[ to channel {name}][ by {who}]\n"
                 "Nothing has happened; whoever reads this is told of attacks.\n" "At: {at}\n" END,
     },
+    [CFMT_NEWS_DRILL] = {
+        .fields = COMMON | ATTACKS, .many = "drills",
+        .text = "DRILL: an attack on {prefix}[: {vector}][, {rate}]\n"
+                "Nothing has happened: this is what an attack would look like.\n"
+                "Target: {target}\nBy: {who}\nDelivered: {since_at}\n"
+                "Would follow: {state}\n" WHY END,
+    },
     [CFMT_NEWS_ATTACK_END] = {
         .fields = COMMON | ATTACKS, .many = "attacks ended",
         .text = "Attack on {prefix} is over[: {cause}]\n"

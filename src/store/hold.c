@@ -127,6 +127,19 @@ static void take_window(void *row, sqlite3_stmt *st, apr_pool_t *p)
     w->removed_by = cfmt_col_text(st, 7, p);
 }
 
+/* The id of one that is just so, and not removed; 0 = there is none. */
+static apr_status_t same_window(cfmt_store_t *s, const cfmt_window_row_t *w, apr_int64_t *pid)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "SELECT id FROM window WHERE prefix = ?1 AND starts_at = ?2"
+                                   " AND ends_at = ?3 AND removed_at IS NULL LIMIT 1");
+
+    *pid = 0;
+    cfmt_bind_cidr(st, 1, &w->prefix);
+    cfmt_bind_int(st, 2, w->starts_at);
+    cfmt_bind_int(st, 3, w->ends_at);
+    return cfmt_sql_int(s, st, pid);
+}
+
 apr_status_t cfmt_window_add(cfmt_store_t *s, cfmt_window_row_t *w)
 {
     sqlite3_stmt *st;
@@ -134,6 +147,10 @@ apr_status_t cfmt_window_add(cfmt_store_t *s, cfmt_window_row_t *w)
 
     if (!cfmt_act_said(w->who) || w->ends_at <= w->starts_at) {
         return CFMT_EINVALID;
+    }
+    rv = same_window(s, w, &w->id);
+    if (rv != APR_SUCCESS || w->id) {
+        return rv != APR_SUCCESS ? rv : CFMT_EEXIST;
     }
     st = cfmt_sql(s, "INSERT INTO window(prefix, starts_at, ends_at, who, reason)"
                      " VALUES(?1, ?2, ?3, ?4, ?5)");
@@ -151,13 +168,20 @@ apr_status_t cfmt_window_remove(cfmt_store_t *s, apr_int64_t id, const char *who
 {
     sqlite3_stmt *st = cfmt_sql(s, "UPDATE window SET removed_at = ?2, removed_by = ?3"
                                    " WHERE id = ?1 AND removed_at IS NULL");
+    apr_int64_t there = 0;
     apr_status_t rv;
 
     cfmt_bind_int(st, 1, id);
     cfmt_bind_int(st, 2, at);
     cfmt_bind_text(st, 3, who);
     rv = cfmt_sql_run(s, st);
-    return rv == APR_SUCCESS && !sqlite3_changes(s->db) ? CFMT_EMISSING : rv;
+    if (rv != APR_SUCCESS || sqlite3_changes(s->db)) {
+        return rv;
+    }
+    st = cfmt_sql(s, "SELECT 1 FROM window WHERE id = ?1");
+    cfmt_bind_int(st, 1, id);
+    rv = cfmt_sql_int(s, st, &there);
+    return rv != APR_SUCCESS ? rv : there ? CFMT_EEXIST : CFMT_EMISSING;
 }
 
 apr_status_t cfmt_windows_load(cfmt_store_t *s, apr_time_t at, apr_array_header_t **prows,

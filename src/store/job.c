@@ -140,6 +140,15 @@ apr_status_t cfmt_job_hurry(cfmt_store_t *s, const char *name, apr_time_t now, i
     return run_alone(s, st, &changed);
 }
 
+apr_status_t cfmt_job_now(cfmt_store_t *s, const char *name, apr_time_t now)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "UPDATE job SET due_at = ?2 WHERE name = ?1 AND due_at > ?2");
+
+    cfmt_bind_text(st, 1, name);
+    cfmt_bind_int(st, 2, now);
+    return cfmt_sql_run(s, st);
+}
+
 apr_status_t cfmt_job_due(cfmt_store_t *s, const char *name, apr_time_t *pdue)
 {
     sqlite3_stmt *st = cfmt_sql(s, "SELECT max(due_at, ifnull(expires_at, 0)) FROM job"

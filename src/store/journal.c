@@ -16,13 +16,14 @@
 static apr_status_t insert(cfmt_store_t *s, cfmt_entry_t *e, const char *kind, apr_int64_t ref)
 {
     sqlite3_stmt *st = cfmt_sql(
-        s, "INSERT INTO journal(at, kind, origin, slot, dedupe, ref, tag, body)"
-           " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+        s, "INSERT INTO journal(at, kind, origin, slot, dedupe, ref, tag, body, label)"
+           " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     apr_status_t rv;
 
     cfmt_bind_int(st, 1, e->at);
     cfmt_bind_text(st, 2, kind);
     cfmt_bind_text(st, 3, e->origin);
+    cfmt_bind_text(st, 9, e->label);
     if (ref) {
         cfmt_bind_int(st, 6, ref);
     }
@@ -182,8 +183,8 @@ apr_status_t cfmt_commands_read(cfmt_store_t *s, apr_int64_t after, apr_int64_t 
                                 apr_array_header_t **prows, apr_pool_t *p)
 {
     sqlite3_stmt *st = cfmt_sql(s, "SELECT id, at, kind, origin, tag, ref, body FROM journal"
-                                   " WHERE id > ?1 AND id <= ?2 AND kind = 'command'"
-                                   " ORDER BY id LIMIT ?3");
+                                   " WHERE id > ?1 AND id <= ?2 AND kind IN ('command',"
+                                   " 'drill') ORDER BY id LIMIT ?3");
     apr_status_t rv;
 
     *prows = apr_array_make(p, 4, sizeof(cfmt_journal_row_t));

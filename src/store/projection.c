@@ -177,6 +177,21 @@ apr_status_t cfmt_events_of_attack(cfmt_store_t *s, apr_array_header_t *events, 
     return take_events(s, st, events, p);
 }
 
+/* Of a very long attack they are few rows: the index goes back to the first that is too old. */
+apr_status_t cfmt_events_newest(cfmt_store_t *s, apr_array_header_t *events, const char *attack,
+                                int n, apr_pool_t *p)
+{
+    sqlite3_stmt *st = cfmt_sql(s, EVENT_COLUMNS
+                                "WHERE attack = ?1 AND ts >= ifnull((SELECT ts FROM event"
+                                " WHERE attack = ?1 ORDER BY ts DESC LIMIT 1 OFFSET ?2), ?3)"
+                                " ORDER BY ts");
+
+    cfmt_bind_text(st, 1, attack);
+    cfmt_bind_int(st, 2, n);
+    cfmt_bind_int(st, 3, APR_INT64_MIN);
+    return take_events(s, st, events, p);
+}
+
 apr_status_t cfmt_events_of_entity(cfmt_store_t *s, apr_array_header_t *events, const char *kind,
                                    const char *id, apr_pool_t *p)
 {
@@ -518,6 +533,7 @@ static const char *const clear_sql[] = {
     " (SELECT day, prefix, at FROM evidence ORDER BY day, prefix, at LIMIT ?1)",
     "DELETE FROM evidence_minute WHERE (day, prefix, at) IN"
     " (SELECT day, prefix, at FROM evidence_minute ORDER BY day, prefix, at LIMIT ?1)",
+    "DELETE FROM imported WHERE id IN (SELECT id FROM imported ORDER BY id LIMIT ?1)",
 };
 
 apr_status_t cfmt_projection_clear(cfmt_store_t *s, int limit, int *pleft)

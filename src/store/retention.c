@@ -368,6 +368,7 @@ static apr_status_t delete_upto(cfmt_store_t *s, const char *sql, apr_int64_t up
 
 static const char delete_events_sql[] = "DELETE FROM event WHERE id <= ?1";
 static const char delete_repeats_sql[] = "DELETE FROM event_repeat WHERE id <= ?1";
+static const char delete_imported_sql[] = "DELETE FROM imported WHERE id <= ?1";
 static const char delete_journal_sql[] = "DELETE FROM journal WHERE id <= ?1";
 
 static apr_status_t write_snapshot(cfmt_store_t *s, const range_t *r, const char *body)
@@ -396,6 +397,7 @@ static apr_status_t replace_rows(cfmt_store_t *s, const range_t *r, apr_pool_t *
     rv = rv == APR_SUCCESS ? delete_upto(s, delete_events_sql, r->upto) : rv;
     rv = rv == APR_SUCCESS ? cfmt_snapshot_make(s, &body, config, r->upto, p) : rv;
     rv = rv == APR_SUCCESS ? delete_upto(s, delete_repeats_sql, r->upto) : rv;
+    rv = rv == APR_SUCCESS ? delete_upto(s, delete_imported_sql, r->upto) : rv;
     rv = rv == APR_SUCCESS ? delete_upto(s, delete_journal_sql, r->upto) : rv;
     return rv == APR_SUCCESS ? write_snapshot(s, r, body) : rv;
 }

@@ -470,6 +470,33 @@ static const char v8[] =
     "INSERT INTO meta(name, value)"
     " SELECT 'announced', ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0);";
 
+/*
+ * journal.label: by which CfmtSecret a delivery came in: when may the old one go? imported: rows of
+ * the system before, a projection that only lists read. imported_name: each of them once.
+ */
+static const char v9[] =
+    "ALTER TABLE journal ADD COLUMN label TEXT;"
+    "CREATE TABLE imported("
+    " id INTEGER PRIMARY KEY,"
+    " name TEXT NOT NULL,"
+    " source TEXT NOT NULL,"
+    " part INTEGER NOT NULL,"
+    " at INTEGER NOT NULL,"
+    " ended_at INTEGER,"
+    " done_at INTEGER,"
+    " ambiguous INTEGER NOT NULL,"
+    " what TEXT,"
+    " state TEXT,"
+    " done TEXT,"
+    " attack TEXT,"
+    " prefix TEXT,"
+    " target TEXT,"
+    " vector TEXT,"
+    " pps REAL,"
+    " bps REAL);"
+    "CREATE UNIQUE INDEX imported_name ON imported(name);"
+    "CREATE INDEX imported_part ON imported(part, at, id);";
+
 const cfmt_migration_t cfmt_migrations[] = {
     { .version = 1, .sql = v1 },
     { .version = 2, .sql = v2 },
@@ -479,5 +506,6 @@ const cfmt_migration_t cfmt_migrations[] = {
     { .version = 6, .sql = v6 },
     { .version = 7, .sql = v7 },
     { .version = 8, .sql = v8 },
+    { .version = 9, .sql = v9 },
     { .version = 0, .sql = NULL },
 };

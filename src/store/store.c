@@ -10,6 +10,7 @@
 #include "store_private.h"
 
 #define INTEGRITY_LINES 20
+#define LIMIT_STEPS 10000 /* of SQLite, some 100 us: between looks at the clock */
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
@@ -45,6 +46,8 @@ static apr_status_t status_of_sqlite(int rc, int err)
         return CFMT_EINVALID; /* this row, not the store */
     case SQLITE_CANTOPEN:
         return err ? cfmt_status_of_errno(err) : CFMT_EDENIED;
+    case SQLITE_INTERRUPT:
+        return APR_TIMEUP; /* cfmt_store_limit */
     case SQLITE_PERM:
     case SQLITE_AUTH:
         return CFMT_EDENIED;
@@ -375,6 +378,25 @@ apr_status_t cfmt_store_open_any(cfmt_store_t **ps, const char *path, cfmt_store
     return rv == APR_SUCCESS ? configure(s) : rv;
 }
 
+apr_status_t cfmt_store_open_alone(cfmt_store_t **ps, const char *path, apr_pool_t *p)
+{
+    apr_pool_t *pool;
+    cfmt_store_t *s;
+    apr_status_t rv;
+
+    apr_pool_create(&pool, p);
+    *ps = s = apr_pcalloc(pool, sizeof(*s));
+    s->pool = pool;
+    s->mode = CFMT_STORE_READ;
+    s->path = path;
+    apr_pool_cleanup_register(pool, s, close_store, apr_pool_cleanup_null);
+    rv = cfmt_sql_status(s, sqlite3_open_v2(path, &s->db, SQLITE_OPEN_NOFOLLOW
+                                            | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE, NULL));
+    return rv == APR_SUCCESS
+               ? cfmt_sql_exec(s, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA trusted_schema=OFF;"
+                                  "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;") : rv;
+}
+
 /* The sentence of a failed open: the status for people, then what was found. */
 apr_status_t cfmt_store_explain(cfmt_result_t *r, const cfmt_store_t *s, apr_status_t rv,
                                 apr_pool_t *p)
@@ -443,6 +465,19 @@ apr_int64_t cfmt_store_data_version(cfmt_store_t *s)
 void cfmt_store_busy_timeout(cfmt_store_t *s, apr_interval_time_t t)
 {
     sqlite3_busy_timeout(s->db, (int)apr_time_as_msec(t));
+}
+
+static int is_over(void *baton)
+{
+    const cfmt_store_t *s = baton;
+
+    return cfmt_monotonic() > s->until;
+}
+
+void cfmt_store_limit(cfmt_store_t *s, apr_interval_time_t t)
+{
+    s->until = cfmt_monotonic() + t;
+    sqlite3_progress_handler(s->db, t ? LIMIT_STEPS : 0, is_over, s);
 }
 
 apr_status_t cfmt_store_integrity(cfmt_store_t *s, int full, apr_array_header_t **plines,

@@ -47,6 +47,7 @@ struct cfmt_store_t {
     int in_txn;
     int guarded;             /* each transaction asks meta.min_code: cfmt_store_allowed */
     int wal_pages;           /* after the last commit of this handle */
+    apr_time_t until;        /* of cfmt_store_limit, monotonic */
     cfmt_ident_t id_db, id_wal, id_shm, id_lock;
     cfmt_store_t *next;      /* the open handles of this process */
     apr_status_t why;        /* what the last failure of SQLite came to */
@@ -63,6 +64,8 @@ struct cfmt_store_t {
  */
 apr_status_t cfmt_store_open_any(cfmt_store_t **ps, const char *path, cfmt_store_mode_e mode,
                                  apr_pool_t *p);
+/* A file that is no store in use: no lock, whatever its place and owner. As above on failure. */
+apr_status_t cfmt_store_open_alone(cfmt_store_t **ps, const char *path, apr_pool_t *p);
 /*
  * PRAGMA user_version of one of our stores, 0 for an empty file; CFMT_EFOREIGN for anything else.
  */

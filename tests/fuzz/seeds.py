@@ -19,6 +19,8 @@ BAD_UTF8 = [b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x
             b"\xf8\x88\x80\x80\x80", b"\xc3\x28"]
 ODD_TEXT = ["", "plain", "tab\there", "line\nbreak", "back\\slash", "\x1b[31mred", "\x7f", "\u0085", "\u2028",
             "\u202etxt.exe", "\u2066x\u2069", "é ü 漢字", "😀" * 60, "\ufffd", "\x00nul", "x" * 300, "é" * 150]
+OLD_TABLES = ["attack_events", "webhook_events", "webhooks", "withdrawal_history", "pending_withdrawals",
+              "network_analytics_events", "prefix_calm_status"]
 KINDS = ["advanced_ddos_attack_l4_alert", "dos_attack_l4", "advanced_ddos_attack_l7_alert", "dos_attack_l7",
          "fbm_dosd_attack", "fbm_volumetric_attack", "fbm_auto_advertisement", "magic_tunnel_health_check_event",
          "bgp_hijack_notification", "health_check_status_notification", "incident_alert",
@@ -365,7 +367,26 @@ def policy():
                     "CfmtThreshold pps=1 pps=2 PPS=3", "CfmtThreshold sustain=61", "\\\n" * 300)
 
 
-TARGETS = {"delivery": delivery, "json": json_, "json_stream": json_stream, "settings": settings, "snapshot": snapshot,
+def imported():
+    def row(source, columns, times=None, ambiguous=()):
+        return doc({"source": source, "id": "17", "times": times or {}, "ambiguous": list(ambiguous), "columns": columns})
+
+    full = {"attack_id": "a", "prefix": "203.0.113.0/24", "target_ip": "203.0.113.7", "attack_vector": "SYN", "status": "done",
+            "packets_per_second": 5000, "megabits_per_second": "12.5", "alert_type": KINDS[0], "payload": None}
+    for source in OLD_TABLES:
+        yield row(source, full, {"created_at": 1, "received_at": 2, "advertised_at": 3, "withdrawn_at": 4}, ["created_at"])
+        yield row(source, {})
+    for kind in KINDS[:6]:
+        yield row("webhook_events", {"payload": json.dumps(alert(kind, attack_id="x", target_ip="203.0.113.7/24"))})
+    for odd in RATES[:20] + CIDRS[:10]:
+        yield row("attack_events", {"packets_per_second": odd, "megabits_per_second": odd, "prefix": odd, "target_ip": odd})
+    for odd in ODD_TEXT:
+        yield row("attack_events", {"raw_payload": odd, "alert_type": odd}, {"created_at": odd}, [odd])
+    yield from text("{}", '{"source":1}', '{"source":"attack_events","columns":[],"times":[],"ambiguous":{}}', "[]", "")
+
+
+TARGETS = {"delivery": delivery, "imported": imported, "json": json_, "json_stream": json_stream, "settings": settings,
+           "snapshot": snapshot,
            "signature": signature, "cidr": cidr, "rate": rate, "time": time, "duration": duration, "text": text_,
            "leader": leader, "ratelimit": ratelimit, "rows": rows,
            "message": message, "channel": channel,
@@ -379,6 +400,7 @@ target_hostname zone_name target_zone_name advertise_status status tunnel_id tun
 pop_names health_check_id health_check_name new_health_status reason incident_id incident_name incident_status
 incident_impact impact maintenance_id airport_code event_type scheduled_start message id""".split()
 WORDS = {"delivery": ['"%s":' % n for n in NAMES] + ['"%s"' % k for k in KINDS if k] + ["_START", "_END", "pps", "bps"],
+         "imported": ['"%s"' % t for t in OLD_TABLES] + ['"columns":{', '"times":{', '"payload":"{', '"_at":'],
          "json": ["null", "true", "false", "\\u", "\\ud800", '":', '"data":'],
          "json_stream": ['"result":', '"data":', '"viewer":', '"accounts":', '"traffic":', '"items":', "\\u", "null"],
          "ratelimit": [";r=", ";t=", ";q=", ";w=", '";', ", "],

@@ -14,30 +14,35 @@ from tree import SKIPPED_DIRS, Tree  # noqa: E402
 PARTS = ["mod_cfmt.c", "Makefile.am", "autogen.sh", "include", "src", "tools", "conf", "docs", "tests"]
 
 
+def write(root, path, text):
+    """In the place of the file that is there, which other copies share."""
+    full = os.path.join(root, path)
+    os.makedirs(os.path.dirname(full), exist_ok=True)
+    if os.path.exists(full):
+        os.unlink(full)
+    with open(full, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def read(root, path):
+    with open(os.path.join(root, path), encoding="utf-8") as f:
+        return f.read()
+
+
 def append(path, text):
-    def plant(root):
-        with open(os.path.join(root, path), "a") as f:
-            f.write(text)
-    return plant
+    return lambda root: write(root, path, read(root, path) + text)
 
 
 def create(path, text):
-    def plant(root):
-        os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
-        with open(os.path.join(root, path), "w") as f:
-            f.write(text)
-    return plant
+    return lambda root: write(root, path, text)
 
 
 def replace(path, pattern, by):
     def plant(root):
-        full = os.path.join(root, path)
-        with open(full) as f:
-            text = f.read()
+        text = read(root, path)
         changed = re.sub(pattern, by, text, count=1, flags=re.S | re.M)
         assert changed != text, f"{path}: nothing matches {pattern}"
-        with open(full, "w") as f:
-            f.write(changed)
+        write(root, path, changed)
     return plant
 
 
@@ -74,8 +79,30 @@ PLANTS = [
     ("directives", append("docs/directives.md", "\n## CfmtOdder\n"), "CfmtOdder"),
     ("directive-whole", replace("src/httpd/httpd_cfmt.h", r"\} cfmt_config_t;",
                                 "    int forgotten;\n} cfmt_config_t;"), "forgotten"),
-    ("commands", replace("tools/cfmtctl/main.c", r'\.name = "journal"', '.name = "diary"'), "diary"),
-    ("commands", replace("tools/cfmtctl/main.c", r'\.name = "follow"', '.name = "pursue"'), "--pursue"),
+    ("commands", replace("tools/cfmtctl/commands.c", r'\.name = "journal"', '.name = "diary"'), "diary"),
+    ("commands", replace("tools/cfmtctl/options.c", r'\.name = "follow"', '.name = "pursue"'), "--pursue"),
+    ("links", append("docs/policy.md", "\n[there](nowhere.md)\n"), "nowhere.md"),
+    ("links", append("docs/policy.md", "\n[there](store.md#no-such-heading)\n"), "heading"),
+    ("links", append("docs/policy.md", "\n[there](../conf/cfmt.conf)\n"), "out of docs"),
+    ("links", create("docs/lonely.md", "# Lonely\n"), "lonely.md"),
+    ("named", append("docs/policy.md", "\nSee CFMT9996.\n"), "CFMT9996"),
+    ("named", append("docs/policy.md", "\nSet CfmtNoSuch.\n"), "CfmtNoSuch"),
+    ("named", append("docs/policy.md", "\nSee `src/nowhere.c`.\n"), "nowhere.c"),
+    ("examples", append("docs/policy.md", "\n    CfmtMode observe\n"), "CfmtMode"),
+    ("tables", append("docs/policy.md", "\n| a | row |\n"), "without a head"),
+    ("tables", append("docs/policy.md", "\n| a | b |\n| --- | --- |\n| c |\n"), "1 cells"),
+    ("directive-entries", replace("docs/directives.md", r"^    Context:  server config\n", ""), "Context"),
+    ("directive-entries", replace("docs/directives.md", r"Default:  CfmtCalm 15min", "Default:  CfmtCalm 16min"),
+     "16min"),
+    ("directive-entries", replace("src/policy/directive.c", r"\.max = MINUTES\(1\)", ".max = MINUTES(2)"), "range"),
+    ("exit-codes", replace("docs/troubleshooting.md", r"^\| 6 \|", "| 9 |"), "status 6"),
+    ("exit-codes", replace("tools/cfmtctl/cfmtctl.h", r"CTL_LOCKED = 6", "CTL_LOCKED = 66"), "66"),
+    ("command-options", replace("tools/cfmtctl/commands.c", r'\.name = "db info", (.*?)\.run',
+                                '.name = "db info", .options = OPT_ANCHOR, \\1.run'), "'db info'"),
+    ("man-pages", replace("include/cfmt.h", r'CFMT_VERSION "', 'CFMT_VERSION "9'), "mod_cfmt 9"),
+    ("man-pages", replace("docs/mod_cfmt.8", r"^\.SH FILES$", ".SH PLACES"), "FILES"),
+    ("html", replace("docs/README.md", r"\(policy\.md\)", "(directives.md)"), "policy.md"),
+    ("html", append("docs/policy.md", "\n[there](store.md#no-such-heading)\n"), "no such anchor"),
     ("layering", append("src/engine/engine.c", "#include <httpd.h>\n"), "httpd.h"),
     ("layering", append("src/store/store.c", "\nvoid y(void) { ap_log_error(); }\n"), "ap_log_error"),
     ("layering", append("src/policy/attack.c", '#include "cfmt_store.h"\n'), "cfmt_store.h"),
@@ -132,12 +159,12 @@ def findings(name, root):
         return skip
 
 
-def try_plant(source, name, plant, word):
+def try_plant(pristine, name, plant, word, old):
     """None when the guard turned red, a Skip where it cannot look, else what was wrong."""
-    with tempfile.TemporaryDirectory(prefix="cfmt-guard-") as root:
-        os.chmod(root, 0o755)
-        copy_tree(source, root)
-        before = findings(name, root)
+    with tempfile.TemporaryDirectory(prefix="cfmt-guard-") as place:
+        os.chmod(place, 0o755)
+        root = os.path.join(place, "tree")
+        shutil.copytree(pristine, root, symlinks=True, copy_function=os.link)
         try:
             plant(root)
         except (OSError, AssertionError, subprocess.CalledProcessError) as e:
@@ -145,25 +172,33 @@ def try_plant(source, name, plant, word):
         after = findings(name, root)
         if isinstance(after, Skip):
             return after
-        old = [] if isinstance(before, Skip) else before
         if not [f for f in after if word in f and f not in old]:
             return f"stays green: {after[:3]}"
     return None
 
 
+def try_guard(pristine, name):
+    """The outcome of each of its plants."""
+    before = findings(name, pristine)
+    old = [] if isinstance(before, Skip) else before
+    return [try_plant(pristine, name, plant, word, old) for n, plant, word in PLANTS if n == name]
+
+
 def main():
-    source = os.environ.get("srcdir", ".")
     failed = 0
-    for name in GUARDS:
-        outcomes = [try_plant(source, name, plant, word) for n, plant, word in PLANTS if n == name]
-        wrong = [o for o in outcomes if isinstance(o, str)]
-        if wrong or not outcomes:
-            failed += 1
-            print(f"FAIL: selftest {name}: {'; '.join(wrong) or 'no violation is planted for it'}")
-        elif all(isinstance(o, Skip) for o in outcomes):
-            print(f"SKIP: selftest {name}: {outcomes[0]}")
-        else:
-            print(f"PASS: selftest {name}: red for {len(outcomes)} planted violations")
+    with tempfile.TemporaryDirectory(prefix="cfmt-guard-") as pristine:
+        os.chmod(pristine, 0o755)
+        copy_tree(os.environ.get("srcdir", "."), pristine)
+        for name in GUARDS:
+            outcomes = try_guard(pristine, name)
+            wrong = [o for o in outcomes if isinstance(o, str)]
+            if wrong or not outcomes:
+                failed += 1
+                print(f"FAIL: selftest {name}: {'; '.join(wrong) or 'no violation is planted for it'}")
+            elif all(isinstance(o, Skip) for o in outcomes):
+                print(f"SKIP: selftest {name}: {outcomes[0]}")
+            else:
+                print(f"PASS: selftest {name}: red for {len(outcomes)} planted violations")
     return 1 if failed else 0
 
 

@@ -9,6 +9,10 @@ SKIPPED_DIRS = {".git", "build", "autom4te.cache", "build-aux", "m4", ".libs", "
 _TOKENS = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])+'", re.S)
 
 
+class Skip(Exception):
+    """A guard cannot look here; says why."""
+
+
 class CFile:
     """A C file: code has comments and the inside of strings blanked out, line numbers kept."""
 

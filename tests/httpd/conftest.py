@@ -132,6 +132,14 @@ def stopped(farm):
     farm.end(s)
 
 
+@pytest.fixture(scope="session")
+def places(farm):
+    """Stores without a server, for cfmtctl."""
+    from ctlrows import Places  # not at the top: it needs a module of tests, whose asserts pytest must see first
+    with Places(farm) as p:
+        yield p
+
+
 @pytest.fixture
 def receiver():
     """Named before httpd_new it hears of the stop, too."""

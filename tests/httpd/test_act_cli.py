@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 import threading
 import time
@@ -204,12 +205,15 @@ def test_wait_is_limited(store, state):
 # ---- asking, --dry-run, usage -------------------------------------------------------------------------
 
 @pytest.mark.parametrize("args", [["advertise", V6], ["withdraw", A, B], ["withdraw", "--all"],
-                                  ["withdraw", A, "--json"], ["withdraw", A, "--override"]])
+                                  ["withdraw", A, "--json"], ["withdraw", A, "--override"],
+                                  ["withdraw", A, "--reason", "it's \"so\"; $HOME", "-o", "jsonl"]])
 def test_nobody_to_ask(store, args):
     five(store)
     with leader(store):
         done = store.server.ctl(*args)
-    assert done.returncode == 2 and done.stdout == "" and "CFMT0989" in done.stderr and "--yes" in done.stderr
+    assert done.returncode == 2 and done.stdout == "" and "CFMT0989" in done.stderr
+    wanted = re.search(r"without a question: (cfmtctl .*) \(CFMT0989\)$", done.stderr, re.M).group(1)
+    assert shlex.split(wanted)[-len(args) - 1:] == [*args, "--yes"], "it can be typed as it stands there"
     assert store.commands() == []
 
 

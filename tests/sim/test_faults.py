@@ -212,9 +212,9 @@ def test_date(sim, client):
 def test_empty_and_errors_with_status_200(sim, client):
     sim.fault("rest", "empty", count=1)
     assert json.loads(client().text)["result"] == []
-    sim.fault("rest", "errors", count=1, message="odd")
+    sim.fault("rest", "errors", count=1, message="odd", code=1012)
     answer = client()
-    assert answer.status == 200 and json.loads(answer.text)["errors"][0]["message"] == "odd"
+    assert answer.status == 200 and json.loads(answer.text)["errors"] == [{"code": 1012, "message": "odd"}]
     assert json.loads(client().text)["result"] != []
 
 

@@ -66,6 +66,29 @@ START_TEST(test_shapes)
 }
 END_TEST
 
+START_TEST(test_drills)
+{
+    static const struct {
+        const char *body;
+        int is_drill;
+    } bodies[] = {
+        {"{\"cfmt_drill\":\"user alice\",\"alert_type\":\"dos_attack_l4\"}", 1},
+        {"{\"cfmt_drill\":\"\"}", 0},
+        {"{\"cfmt_drill\":true}", 0},
+        {"{\"data\":{\"cfmt_drill\":\"user eve\"}}", 0},
+        {"{\"text\":\"cfmt_drill\"}", 0},
+    };
+    cfmt_delivery_t d;
+    const char *why;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        ck_assert_int_eq(parse(&d, &why, bodies[i].body), APR_SUCCESS);
+        ck_assert_msg(d.is_drill == bodies[i].is_drill, "%s", bodies[i].body);
+    }
+}
+END_TEST
+
 static const struct {
     const char *body, *why;
 } refused[] = {
@@ -138,6 +161,7 @@ END_TEST
 
 UNIT_SUITE_BEGIN(delivery)
     UNIT_TEST(test_shapes)
+    UNIT_TEST(test_drills)
     UNIT_TEST(test_refused)
     UNIT_TEST(test_documented)
 UNIT_SUITE_END

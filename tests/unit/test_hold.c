@@ -189,6 +189,26 @@ START_TEST(windows)
 }
 END_TEST
 
+START_TEST(windows_are_added_once)
+{
+    cfmt_store_t *s = begin();
+    cfmt_window_row_t same = {.who = "user eve", .starts_at = KIT_T(10), .ends_at = KIT_T(20)};
+
+    window(s, A, 10, 20);
+    ck_assert_int_eq(cfmt_window_add(s, &same), APR_SUCCESS); /* of every prefix: another one */
+    ck_assert_int_eq(cfmt_window_add(s, &same), CFMT_EEXIST);
+    ck_assert_int_eq(same.id, 2);
+    same.prefix = rows_cidr(A);
+    ck_assert_int_eq(cfmt_window_add(s, &same), CFMT_EEXIST);
+    ck_assert_int_eq(same.id, 1);
+    ck_assert_str_eq(windows_at(s, 11), "1 2 ");
+    ck_assert_int_eq(cfmt_window_remove(s, 1, "user bob", KIT_T(11)), APR_SUCCESS);
+    window(s, A, 10, 20);
+    ck_assert_str_eq(windows_at(s, 11), "2 3 ");
+    cfmt_store_rollback(s);
+}
+END_TEST
+
 START_TEST(windows_are_removed_once)
 {
     cfmt_store_t *s = begin();
@@ -196,7 +216,7 @@ START_TEST(windows_are_removed_once)
 
     window(s, A, 10, 20);
     ck_assert_int_eq(cfmt_window_remove(s, 1, "user bob", KIT_T(11)), APR_SUCCESS);
-    ck_assert_int_eq(cfmt_window_remove(s, 1, "user eve", KIT_T(12)), CFMT_EMISSING);
+    ck_assert_int_eq(cfmt_window_remove(s, 1, "user eve", KIT_T(12)), CFMT_EEXIST);
     ck_assert_int_eq(cfmt_window_remove(s, 9, "user eve", KIT_T(12)), CFMT_EMISSING);
     ck_assert_str_eq(windows_at(s, 11), "");
     ck_assert_str_eq(kit_text(s, "SELECT removed_by FROM window"), "user bob");
@@ -214,5 +234,6 @@ UNIT_SUITE_BEGIN(hold)
     UNIT_TEST(released)
     UNIT_TEST(what_is_no_hold)
     UNIT_TEST(windows)
+    UNIT_TEST(windows_are_added_once)
     UNIT_TEST(windows_are_removed_once)
 UNIT_SUITE_END

@@ -262,6 +262,59 @@ START_TEST(a_name_has_the_limit_of_a_connection)
 }
 END_TEST
 
+/* ---- without a request ----------------------------------------------------------------------- */
+
+static void connect_only(web_seen_t *s, const char *url, int family)
+{
+    cfmt_http_request_t rq = web_request(s, url);
+
+    memset(s, 0, sizeof(*s));
+    rq.connect_only = 1;
+    rq.family = family;
+    web_fetch(&rq);
+    ck_assert_int_eq(s->done, 1);
+}
+
+START_TEST(a_connection_alone_asks_nothing)
+{
+    web_seen_t s, t = { .done = 0 };
+    int connections = web_connections(), requests = web_requests();
+
+    connect_only(&s, web_url("/ok"), 0);
+    ck_assert_int_eq(s.a.status, APR_SUCCESS);
+    ck_assert_int_eq(s.a.code, 0);
+    ck_assert_int_eq(s.a.reached, 1);
+    ck_assert_int_eq(s.a.certificate_until, 0);
+    web_get(&t, "/ok"); /* on a connection of its own: the other one is not to be used */
+    ck_assert_int_eq(t.a.code, 200);
+    ck_assert_int_eq(web_connections(), connections + 2);
+    ck_assert_int_eq(web_requests(), requests + 1);
+}
+END_TEST
+
+START_TEST(a_family_of_addresses_and_no_other)
+{
+    const char *path = strchr(web_url("/ok") + strlen("http://"), ':'), *shown;
+    const char *named = apr_pstrcat(web_pool, "http://localhost", path, NULL);
+    web_seen_t s;
+
+    connect_only(&s, named, 4);
+    ck_assert_int_eq(s.a.status, APR_SUCCESS);
+    connect_only(&s, named, 6); /* the server listens on 127.0.0.1 alone */
+    ck_assert_int_eq(s.a.status, CFMT_ENET);
+    ck_assert_int_eq(s.a.reached, 0);
+    ck_assert_int_eq(s.a.unresolved, 0);
+    ck_assert_int_ne(s.a.os_error, 0);
+    connect_only(&s, web_url("/ok"), 6); /* an address that is none of IPv6 */
+    ck_assert_int_eq(s.a.unresolved, 1);
+    ck_assert_msg(strstr(s.a.detail, "it has none of IPv6") != NULL, "%s", s.a.detail);
+    ck_assert_str_eq(cfmt_http_url_host(&shown, "https://Example.com:8443/x", web_pool),
+                     "example.com");
+    ck_assert_str_eq(shown, "example.com:8443");
+    ck_assert_ptr_null(cfmt_http_url_host(&shown, "http://example.com/", web_pool));
+}
+END_TEST
+
 START_TEST(the_end_of_the_pool_aborts_at_once)
 {
     static const char *const paths[] = { "/silent", "/stall", "/drip", "/slow" };
@@ -309,6 +362,8 @@ Suite *suite_http(void)
     UNIT_TEST(a_descriptor_ends_the_wait)
     UNIT_TEST(a_wait_without_transfers_is_as_long_as_told)
     UNIT_TEST(a_name_has_the_limit_of_a_connection)
+    UNIT_TEST(a_connection_alone_asks_nothing)
+    UNIT_TEST(a_family_of_addresses_and_no_other)
     UNIT_TEST(the_end_of_the_pool_aborts_at_once)
     return s;
 }

@@ -51,6 +51,7 @@ START_TEST(a_channel_takes_what_its_line_says)
     ck_assert(takes(&c, CFMT_NEWS_BLIND, NULL));
     ck_assert(!takes(&c, CFMT_NEWS_NOT_PROTECTED, NULL));
     ck_assert(takes(&c, CFMT_NEWS_TEST, NULL)); /* somebody asked for it */
+    ck_assert(takes(&c, CFMT_NEWS_DRILL, NULL));
 }
 END_TEST
 

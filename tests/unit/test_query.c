@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 
 #include "store/store_private.h"
+#include "kit.h"
 #include "unit.h"
 
 #define T(n) ((apr_time_t)1700000000000000 + (apr_time_t)(n)*APR_USEC_PER_SEC)
@@ -222,6 +223,34 @@ START_TEST(test_attack_names)
 }
 END_TEST
 
+/* The n newest and one that is older, whatever their ids. */
+START_TEST(test_newest_of_an_attack)
+{
+    static const int at[] = { 5, 1, 4, 4, 2 }; /* of events 1, 2, ... */
+    static const struct { int n, rows, first; } cases[] = {
+        { 0, 1, 1 }, { 1, 3, 3 }, { 3, 4, 5 }, { 4, 5, 2 }, { 5, 5, 2 }, { 50, 5, 2 }
+    };
+    cfmt_store_t *s = open_store();
+    apr_array_header_t *rows;
+    int i;
+
+    for (i = 0; i < KIT_COUNT(at); i++) {
+        add_event(s, i + 1, T(at[i]));
+    }
+    add_event(s, 9, T(9));
+    sql(s, "UPDATE event SET attack = 'a1' WHERE id < 9");
+    for (i = 0; i < KIT_COUNT(cases); i++) {
+        rows = apr_array_make(unit_pool, 8, sizeof(cfmt_event_stored_t));
+        ck_assert_int_eq(cfmt_events_newest(s, rows, "a1", cases[i].n, unit_pool), APR_SUCCESS);
+        ck_assert_int_eq(rows->nelts, cases[i].rows);
+        ck_assert_int_eq(APR_ARRAY_IDX(rows, 0, cfmt_event_stored_t).e.id, cases[i].first);
+    }
+    rows = apr_array_make(unit_pool, 8, sizeof(cfmt_event_stored_t));
+    ck_assert_int_eq(cfmt_events_newest(s, rows, "a2", 5, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(rows->nelts, 0);
+}
+END_TEST
+
 START_TEST(test_health_rows)
 {
     cfmt_store_t *s = open_store();
@@ -279,6 +308,7 @@ UNIT_SUITE_BEGIN(query)
     UNIT_TEST(test_start_when_empty)
     UNIT_TEST(test_open_attacks_first)
     UNIT_TEST(test_attack_names)
+    UNIT_TEST(test_newest_of_an_attack)
     UNIT_TEST(test_health_rows)
     UNIT_TEST(test_read_only_handle)
 UNIT_SUITE_END

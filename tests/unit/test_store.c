@@ -388,6 +388,30 @@ START_TEST(integrity_finds_damage)
 }
 END_TEST
 
+START_TEST(a_limit_ends_what_takes_long)
+{
+    apr_array_header_t *lines;
+    cfmt_store_t *s;
+    int i;
+
+    prepare();
+    ck_assert_int_eq(cfmt_store_open(&s, db(), CFMT_STORE_WRITE, NULL, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_store_begin(s, 0), APR_SUCCESS);
+    for (i = 0; i < 3000; i++) {
+        cfmt_entry_t e = { .kind = "delivery", .at = i + 1, .origin = "192.0.2.1", .body = "{}",
+                           .len = 2 };
+        ck_assert_int_eq(cfmt_journal_append(s, &e), APR_SUCCESS);
+    }
+    ck_assert_int_eq(cfmt_store_commit(s), APR_SUCCESS);
+    cfmt_store_limit(s, 1);
+    ck_assert_int_eq(cfmt_store_integrity(s, 1, &lines, unit_pool), APR_TIMEUP);
+    cfmt_store_limit(s, 0);
+    ck_assert_int_eq(cfmt_store_integrity(s, 1, &lines, unit_pool), APR_SUCCESS);
+    ck_assert_int_eq(lines->nelts, 0);
+    cfmt_store_close(s);
+}
+END_TEST
+
 UNIT_SUITE_BEGIN(store)
 UNIT_TEST(prepare_makes_and_is_idempotent)
 UNIT_TEST(a_creation_that_was_cut_is_finished)
@@ -405,4 +429,5 @@ UNIT_TEST(a_deleted_index_does_not_split_the_store)
 UNIT_TEST(directory_is_made_by_rules)
 UNIT_TEST(data_version_tells_of_others)
 UNIT_TEST(integrity_finds_damage)
+UNIT_TEST(a_limit_ends_what_takes_long)
 UNIT_SUITE_END

@@ -367,7 +367,9 @@ static void make_old(const char *path, int version, const char *from)
         run(h, (const char *)sqlite3_column_text(st, 0));
     }
     sqlite3_finalize(st);
-    run(h, "DELETE FROM main.meta WHERE name = 'announced'"); /* not of version 7 */
+    if (version < 8) {
+        run(h, "DELETE FROM main.meta WHERE name = 'announced'");
+    }
     sqlite3_close(h);
 }
 

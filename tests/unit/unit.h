@@ -15,8 +15,8 @@
     X(http) X(http_broken) X(http_refused) X(resolve) X(budget) X(breaker) X(api) X(api_answer) \
     X(answers) X(prefixes) X(token) X(ranges) X(tunnels) X(rules) X(history) X(analytics) \
     X(attack) X(traffic) X(traffic_settles) X(calm) X(calm_spans) X(entity) X(schedule) \
-    X(store) X(lock) X(transaction) X(commit) X(journal) X(setting) X(job) X(gauge) \
-    X(projection) X(order) X(retention) X(query) X(world) X(sensed) \
+    X(store) X(lock) X(transaction) X(commit) X(journal) X(setting) X(job) X(gauge) X(keep) \
+    X(projection) X(order) X(retention) X(query) X(world) X(sensed) X(imported) \
     X(project_world) X(project_map) X(evidence) X(project_evidence) X(row_event) \
     X(project_attacks) X(attacks) X(detail) X(spoofed) X(traffic_event) \
     X(withdraw) X(withdraw_calm) X(withdraw_any) X(gates) X(cause) X(advertise) \

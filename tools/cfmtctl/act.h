@@ -50,6 +50,8 @@ int ctl_pick(const ctl_world_t *w, const apr_array_header_t *prefixes, const cha
 /* All operands, each prefix once: array of cfmt_cidr_t. */
 int ctl_pick_all(const ctl_world_t *w, const apr_array_header_t *prefixes,
                  apr_array_header_t **pcidrs);
+/* What may be typed for them: CIDRs and names. */
+apr_array_header_t *ctl_pick_words(const ctl_world_t *w, const apr_array_header_t *prefixes);
 /* A number that names a row: CTL_USAGE where it is none. */
 int ctl_pick_id(const ctl_t *ctl, const char *typed, const char *noun, apr_int64_t *pid);
 
@@ -65,6 +67,7 @@ typedef struct ctl_order_t {
     /* The answer; outcome NULL = none yet. */
     const char *outcome, *text;
     int code;                /* a ctl_exit_e */
+    apr_int64_t exit;        /* the same, as it is shown */
     apr_int64_t intent, proposal; /* 0 = none */
     apr_time_t at;           /* done, or possible, then; 0 = now, or nobody knows */
     int alone;               /* nobody leads who would go on with it */

@@ -25,7 +25,7 @@ typedef enum {
     CTL_UNAVAILABLE = 8 /* database or leader */
 } ctl_exit_e;
 
-/* ---- main.c: the command line ---------------------------------------------------------------- */
+/* ---- commands.c, options.c: the command line ------------------------------------------------- */
 
 #define CTL_LIMIT_DEFAULT 50
 #define CTL_LIMIT_MAX 1000000
@@ -52,10 +52,26 @@ enum {
     OPT_FROM = 131072,
     OPT_TO = 262144,
     OPT_POLICY = 524288,
-    OPT_GLOBAL = OPT_DB | OPT_JSON | OPT_HELP | OPT_VERSION,
+    OPT_OUTPUT = 1 << 20,
+    OPT_WATCH = 1 << 21,
+    OPT_OFFLINE = 1 << 24,
+    OPT_OUT = 1 << 25,
+    OPT_IMPORTED = 1 << 26,
+    OPT_URL = 1 << 28,
+    OPT_SECRET_FILE = 1 << 29,
+    OPT_END = 1 << 30,
+    OPT_GLOBAL = OPT_DB | OPT_JSON | OPT_OUTPUT | OPT_HELP | OPT_VERSION,
     OPT_LIST = OPT_SINCE | OPT_LIMIT | OPT_FOLLOW,
     OPT_ACT = OPT_REASON | OPT_YES | OPT_DRY_RUN | OPT_WAIT
 };
+
+typedef enum {
+    CTL_TABLE,
+    CTL_WIDE,  /* times instead of ages, more columns */
+    CTL_JSON,  /* one document */
+    CTL_JSONL, /* a row a line */
+    CTL_CSV
+} ctl_format_e;
 
 /* A time as it was typed: itself, or so long ago. Both 0 = not given. */
 typedef struct ctl_when_t {
@@ -68,7 +84,11 @@ typedef struct ctl_t {
     const char *db;
     const char *user;        /* who runs this, for the journal: "alice", "alice via root" */
     unsigned given;          /* OPT_... */
-    int json, follow, full, all, top;
+    ctl_format_e format;
+    int json;                /* a program reads (json, jsonl, csv): nothing else on stdout, nobody
+                                is asked */
+    int follow, full, all, top;
+    const char *typed;       /* the command line, as a shell reads it again; printable */
     apr_time_t since;        /* 0 = from the beginning */
     apr_interval_time_t ago; /* --since as a duration: since is set when the clock is known */
     cfmt_demo_t demo;        /* speed 0 = real time */
@@ -79,6 +99,9 @@ typedef struct ctl_t {
     const char *anchor;       /* --anchor: "ID:HASH", as it was typed */
     ctl_when_t from, to;
     const char *policy;       /* --policy: a path */
+    const char *out;          /* --out: a directory */
+    const char *url;          /* --url: of an endpoint */
+    const char *secret_file;  /* --secret-file: a path */
     const char *const *operands;
     int operand_count;
 } ctl_t;
@@ -88,6 +111,7 @@ typedef struct ctl_command_t {
     const char *operands;    /* as help shows them; "" = none */
     int operands_min, operands_max;
     unsigned options;        /* besides the global ones */
+    int document;            /* prints one thing, no list: no -o csv */
     int (*run)(ctl_t *ctl);  /* returns a ctl_exit_e */
     const char *summary;     /* half a line */
     const char *text;        /* further lines of `help COMMAND` */
@@ -102,17 +126,30 @@ typedef struct ctl_option_t {
 } ctl_option_t;
 
 /*
- * The one table of each; ended by name == NULL. Parsing, help and the guard of the manual page
- * use them.
+ * The one table of each; ended by name == NULL. Parsing, help, completion and the guard of the
+ * manual page use them.
  */
 extern const ctl_command_t ctl_commands[];
 extern const ctl_option_t ctl_options[];
+extern const char *const ctl_formats[]; /* by ctl_format_e; ended by NULL */
+
+/* The command of these words, and how many of them its name takes; NULL = none. */
+const ctl_command_t *ctl_find(const char *const *words, int count, int *ptaken);
+/*
+ * The one way to ask. question: "withdraw 203.0.113.0/24?". CTL_USAGE, said: no; or nobody can be
+ * asked here, with the command that needs no answer.
+ */
+int ctl_confirm(const ctl_t *ctl, const char *question);
+/* The word as a shell reads it again. */
+const char *ctl_shell_word(const char *word, apr_pool_t *p);
+/* Options into ctl, the rest into its operands; complains. Returns a ctl_exit_e. */
+int ctl_parse(ctl_t *ctl, int argc, char **argv);
 
 /* ---- help.c ---------------------------------------------------------------------------------- */
 
 int ctl_help(ctl_t *ctl);
 int ctl_version(ctl_t *ctl);
-int ctl_help_command(const ctl_command_t *c);
+int ctl_help_command(const ctl_t *ctl, const ctl_command_t *c);
 /* The command whose name is nearest to what was typed; NULL when none is near. */
 const char *ctl_nearest(const char *typed);
 /* Levenshtein's distance of two short words; large when one is too long to be a typing mistake. */
@@ -138,7 +175,7 @@ apr_interval_time_t ctl_real_age(const ctl_t *ctl, apr_time_t at);
 /* One sentence for a failure of the store; detail may be NULL. Returns the exit code. */
 int ctl_store_failed(const ctl_t *ctl, apr_status_t rv, const char *detail);
 
-/* ---- print.c: stderr, stdout, lists ---------------------------------------------------------- */
+/* ---- print.c: stderr, stdout, values as text ------------------------------------------------- */
 
 /* "cfmtctl: <sentence> (CFMT07nn)" on stderr; id is a CFMT_ID(). */
 void ctl_complain(const char *id, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -155,9 +192,16 @@ const char *ctl_text(apr_pool_t *p, const char *s);
 const char *ctl_time(apr_pool_t *p, apr_time_t t);
 /* From a second on without fractions. */
 const char *ctl_duration(apr_pool_t *p, apr_interval_time_t d);
+/* "yes" "no" "-" for 1, 0, -1. */
+const char *ctl_flag(int v);
+
+/* ---- json.c, list.c: rows -------------------------------------------------------------------- */
+
 /* JSON string literal of any bytes (NULs included); "null" for NULL. */
 const char *ctl_json_text(apr_pool_t *p, const char *s, apr_size_t len);
 const char *ctl_json_string(apr_pool_t *p, const char *s);
+/* A value that was parsed, on one line. */
+const char *ctl_json_value(apr_pool_t *p, const cfmt_json_t *v);
 
 typedef struct ctl_bytes_t {
     const char *data; /* NULL = none */
@@ -171,12 +215,13 @@ typedef enum {
     COL_FLAG,     /* int: 1, 0, -1 = not known */
     COL_TIME,     /* apr_time_t, 0 = none */
     COL_TEXT,     /* const char * */
+    COL_SENTENCE, /* the same, never cut: what to do stands at its end */
     COL_LIST,     /* apr_array_header_t * of const char * */
     COL_RATE,     /* double, < 0 = none */
     COL_RATIO,    /* the same, 0 to 1: a percentage in the table */
     COL_DURATION, /* apr_interval_time_t, < 0 = none */
     COL_SECONDS,  /* the same as a number of seconds */
-    COL_RAW,      /* const char *: a JSON value as it is, NULL = none; only in JSON */
+    COL_RAW,      /* const char *: a JSON value as it is, NULL = none; never in a table */
     COL_BODY      /* ctl_bytes_t: a JSON value where it is one */
 } ctl_kind_e;
 
@@ -184,10 +229,12 @@ typedef struct ctl_column_t {
     const char *name; /* of the JSON member; upper-case it heads the column */
     ctl_kind_e kind;
     size_t offset;    /* in the row */
-    int in_table;     /* 0: only in JSON; 1: in both; TABLE_ONLY */
+    int in_table;     /* 0: only in data (JSON, CSV); 1: everywhere; or one of those below */
 } ctl_column_t;
 
-#define TABLE_ONLY 2
+#define TABLE_ONLY 2 /* in tables, not in data */
+#define WIDE 3       /* in the wide table and in data */
+#define NARROW 4     /* only in the table that is not wide: an age that has its time there */
 #define COLUMN(row, member, label, kind_, table) \
     /* names of members, no values: NOLINTNEXTLINE(bugprone-macro-parentheses) */ \
     { .name = label, .kind = kind_, .offset = offsetof(row, member), .in_table = table }
@@ -203,25 +250,34 @@ typedef struct ctl_list_t {
 /* A list being printed: widths grow from page to page. */
 typedef struct ctl_out_t {
     const ctl_list_t *list;
-    const char *members; /* of the JSON object, before the rows: "\"a\":1"; NULL = none */
-    int json, follow;
+    const char *members; /* of the JSON document, before the rows: "\"a\":1"; NULL = none */
+    ctl_format_e format;
+    int follow;
     int begun, rows;
     int width[CTL_COLUMNS_MAX];
 } ctl_out_t;
 
-void ctl_list_begin(ctl_out_t *out, const ctl_list_t *list, int json, int follow);
+void ctl_list_begin(ctl_out_t *out, const ctl_list_t *list, const ctl_t *ctl);
 /* Rows of list->row_size bytes each; p is scratch. */
 void ctl_list_rows(ctl_out_t *out, const apr_array_header_t *rows, apr_pool_t *p);
-/* Closes the JSON object; heads a table that had no rows and will have none. */
+/* Closes the JSON document; heads a table that had no rows and will have none. */
 void ctl_list_end(ctl_out_t *out, apr_pool_t *p);
+/* All three at once; members: as above. */
+void ctl_list_print(const ctl_list_t *list, const apr_array_header_t *rows, const char *members,
+                    const ctl_t *ctl, apr_pool_t *p);
+/* What is no list: {"version":1,MEMBERS}. Line ends between them are for people. */
+void ctl_json_document(const ctl_t *ctl, const char *members);
+
+#define CTL_FIELD(row, column, type) \
+    (*(const type *)(const void *)((const char *)(row) + (column)->offset))
+/* Is it one of the data? */
+int ctl_in_data(const ctl_column_t *c);
+const char *ctl_json_cell(const ctl_column_t *c, const void *row, apr_pool_t *p);
 /* One row as a JSON object, without a newline; its members without the braces. */
 const char *ctl_json_row(const ctl_list_t *list, const void *row, apr_pool_t *p);
 const char *ctl_json_members(const ctl_list_t *list, const void *row, apr_pool_t *p);
 /* The rows as a JSON array. */
 const char *ctl_json_rows(const ctl_list_t *list, const apr_array_header_t *rows, apr_pool_t *p);
-/* "yes" "no" "-" for 1, 0, -1. */
-const char *ctl_flag(int v);
-
 /* ---- follow.c: waiting for more -------------------------------------------------------------- */
 
 /* SIGINT and SIGTERM end the wait from now on, and nothing else. */
@@ -231,6 +287,11 @@ int ctl_follow_wait(void);
 /* Without a wait: somebody wants us to end. */
 int ctl_follow_ended(void);
 
+/* ---- watch.c --------------------------------------------------------------------------------- */
+
+/* Runs the command again and again on the whole terminal, until q. Returns a ctl_exit_e. */
+int ctl_watch(ctl_t *ctl, const ctl_command_t *c);
+
 /* ---- world.c: what the lists of the world outside share -------------------------------------- */
 
 /* A time that was, and how long ago in whole seconds; < 0 = never. */
@@ -239,12 +300,13 @@ typedef struct ctl_aged_t {
     apr_interval_time_t age;
 } ctl_aged_t;
 
-/* In JSON a member each for time and age, in the table the age. */
-#define AGED_JSON(row, member, stem) \
-    COLUMN(row, member.at, stem "_at", COL_TIME, 0), \
+/* In data a member each for time and age, in the table the age, in the wide one the time. */
+#define AGED_AS(row, member, stem, table) \
+    COLUMN(row, member.at, stem "_at", COL_TIME, table), \
     COLUMN(row, member.age, stem "_age_seconds", COL_SECONDS, 0)
+#define AGED_JSON(row, member, stem) AGED_AS(row, member, stem, 0)
 #define AGED(row, member, stem, label) \
-    AGED_JSON(row, member, stem), COLUMN(row, member.age, label, COL_DURATION, TABLE_ONLY)
+    AGED_AS(row, member, stem, WIDE), COLUMN(row, member.age, label, COL_DURATION, NARROW)
 
 typedef struct ctl_world_t {
     ctl_t *ctl;
@@ -290,6 +352,19 @@ int ctl_journal(ctl_t *ctl);
 int ctl_attack_close(ctl_t *ctl);
 int ctl_attack_show(ctl_t *ctl);
 int ctl_db_check(ctl_t *ctl);
+int ctl_doctor(ctl_t *ctl);
+int ctl_db_info(ctl_t *ctl);
+int ctl_db_backup(ctl_t *ctl);
+int ctl_db_restore(ctl_t *ctl);
+int ctl_db_prune(ctl_t *ctl);
+int ctl_deliveries_list(ctl_t *ctl);
+int ctl_deliveries_show(ctl_t *ctl);
+int ctl_deliveries_redeliver(ctl_t *ctl);
+int ctl_deliveries_trigger(ctl_t *ctl);
+int ctl_drill(ctl_t *ctl);
+int ctl_secret_new(ctl_t *ctl);
+int ctl_secret_list(ctl_t *ctl);
+int ctl_secret_retire(ctl_t *ctl);
 int ctl_prefixes(ctl_t *ctl);
 int ctl_evidence(ctl_t *ctl);
 int ctl_traffic(ctl_t *ctl);
@@ -320,6 +395,17 @@ int ctl_outbox_retry(ctl_t *ctl);
 int ctl_outbox_drop(ctl_t *ctl);
 int ctl_notify_test(ctl_t *ctl);
 int ctl_ack(ctl_t *ctl);
+int ctl_completion(ctl_t *ctl);
+int ctl_import(ctl_t *ctl);
+/* cmd_imported.c: --imported of events, of attacks and audit, of traffic. */
+int ctl_imported_events(ctl_t *ctl);
+int ctl_imported_actions(ctl_t *ctl);
+int ctl_imported_traffic(ctl_t *ctl);
+/*
+ * old_name.c: called by the name of the system before, the words become those of the new command;
+ * *pargc 0: nothing is left to do. A ctl_exit_e.
+ */
+int ctl_old_name(int *pargc, char ***pargv, apr_pool_t *p);
 
 /* The attack as `attacks` shows it (cmd_list.c); now ends the duration of an open one. */
 const char *ctl_attack_json(const cfmt_attack_row_t *a, apr_time_t now, apr_pool_t *p);

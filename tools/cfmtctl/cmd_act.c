@@ -86,44 +86,55 @@ static void dry_text(const ctl_world_t *w, const char *would, const char *prefix
     }
 }
 
+typedef struct would_t {
+    const char *command, *about, *gates;
+    apr_time_t at;
+} would_t;
+
+#define WOULD(member, label, kind_) COLUMN(would_t, member, label, kind_, 0)
+static const ctl_column_t would_columns[] = {
+    WOULD(command, "command", COL_TEXT), WOULD(about, "prefix", COL_TEXT),
+    WOULD(at, "decided_at", COL_TIME), WOULD(gates, "gates", COL_RAW), { .name = NULL }
+};
+static const ctl_list_t would_list = { "would", would_columns, sizeof(would_t) };
+
 static int dry_run(const ctl_world_t *w, const char *command, const apr_array_header_t *cidrs)
 {
+    apr_array_header_t *rows = apr_array_make(w->p, cidrs->nelts, sizeof(would_t)), *gates;
     const shown_t *sh = shown_for(command);
-    apr_time_t at;
     int i;
 
-    if (w->ctl->json) {
-        printf("{\"version\":1,\"dry_run\":true,\"would\":[");
-    }
     for (i = 0; i < cidrs->nelts; i++) {
         const cfmt_cidr_t *cidr = &APR_ARRAY_IDX(cidrs, i, cfmt_cidr_t);
-        const char *prefix = cfmt_cidr_format(w->p, cidr);
-        apr_array_header_t *gates = dry_gates(w, cidr, sh, &at);
-        if (w->ctl->json) {
-            printf("%s\n{\"command\":\"%s\",\"prefix\":\"%s\",\"decided_at\":%s,\"gates\":%s}",
-                   i ? "," : "", command, prefix,
-                   at ? ctl_json_string(w->p, cfmt_time_format(w->p, at)) : "null",
-                   ctl_json_rows(&dry_list, gates, w->p));
-        }
-        else {
-            dry_text(w, command, prefix, gates, at);
+        would_t r = { .command = command, .about = cfmt_cidr_format(w->p, cidr) };
+
+        gates = dry_gates(w, cidr, sh, &r.at);
+        r.gates = ctl_json_rows(&dry_list, gates, w->p);
+        APR_ARRAY_PUSH(rows, would_t) = r;
+        if (!w->ctl->json) {
+            dry_text(w, command, r.about, gates, r.at);
         }
     }
     if (w->ctl->json) {
-        printf("\n]}\n");
+        ctl_list_print(&would_list, rows, "\"dry_run\":true", w->ctl, w->p);
     }
     return CTL_DONE;
 }
 
 int ctl_dry_run(const ctl_world_t *w, const char *command, const char *about, const char *what)
 {
-    if (w->ctl->json) {
-        printf("{\"version\":1,\"dry_run\":true,\"would\":[\n{\"command\":\"%s\",\"about\":%s}"
-               "\n]}\n", command, ctl_json_string(w->p, about));
-    }
-    else {
+    static const ctl_column_t columns[] = {
+        WOULD(command, "command", COL_TEXT), WOULD(about, "about", COL_TEXT), { .name = NULL }
+    };
+    static const ctl_list_t list = { "would", columns, sizeof(would_t) };
+    apr_array_header_t *rows = apr_array_make(w->p, 1, sizeof(would_t));
+
+    if (!w->ctl->json) {
         printf("would %s\n", what);
+        return CTL_DONE;
     }
+    APR_ARRAY_PUSH(rows, would_t) = (would_t){ .command = command, .about = about };
+    ctl_list_print(&list, rows, "\"dry_run\":true", w->ctl, w->p);
     return CTL_DONE;
 }
 

@@ -84,9 +84,10 @@ static void say(const ctl_t *ctl, const char *outcome, const cfmt_attack_row_t *
         printf("%s\n", sentence);
         return;
     }
-    printf("{\"version\":1,\"outcome\":\"%s\",\"journal_id\":%s,\"attack\":%s}\n", outcome,
-           row ? apr_psprintf(ctl->pool, "%" APR_INT64_T_FMT, row) : "null",
-           ctl_attack_json(a, ctl_now(ctl), ctl->pool));
+    ctl_json_document(
+        ctl, apr_psprintf(ctl->pool, "\"outcome\":\"%s\",\"journal_id\":%s,\"attack\":%s", outcome,
+                          row ? apr_psprintf(ctl->pool, "%" APR_INT64_T_FMT, row) : "null",
+                          ctl_attack_json(a, ctl_now(ctl), ctl->pool)));
 }
 
 static void say_ended(const ctl_t *ctl, const cfmt_attack_row_t *a)

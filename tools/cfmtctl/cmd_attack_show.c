@@ -61,7 +61,7 @@ static apr_status_t load_events(show_t *s)
     int cut;
 
     s->events = apr_array_make(s->w->p, 64, sizeof(cfmt_event_stored_t));
-    rv = cfmt_events_of_attack(s->w->store, s->events, s->a->id, s->w->p);
+    rv = cfmt_events_newest(s->w->store, s->events, s->a->id, s->w->ctl->limit, s->w->p);
     qsort(s->events->elts, (size_t)s->events->nelts, sizeof(cfmt_event_stored_t), by_order);
     cut = s->events->nelts - s->w->ctl->limit;
     if (cut > 0) {
@@ -278,15 +278,11 @@ static void print_minutes(const show_t *s)
 
 static void print_people(const show_t *s)
 {
-    ctl_out_t out;
-
     print_head(s);
     if (s->more) {
         printf("the newest %d events; --limit shows more\n", s->events->nelts);
     }
-    ctl_list_begin(&out, &event_list, 0, 0);
-    ctl_list_rows(&out, event_views(s), s->w->p);
-    ctl_list_end(&out, s->w->p);
+    ctl_list_print(&event_list, event_views(s), NULL, s->w->ctl, s->w->p);
     printf("\n");
     print_minutes(s);
     ctl_tops_print(s->w, &s->tops);
@@ -296,10 +292,12 @@ static void print_json(const show_t *s)
 {
     apr_pool_t *p = s->w->p;
 
-    printf("{\"version\":1,\"attack\":%s,\"timeline\":%s,\"timeline_cut\":%s,\"minutes\":%s,"
-           "\"traffic\":{%s}}\n", ctl_attack_json(s->a, s->w->now, p),
-           ctl_json_rows(&event_list, event_views(s), p), s->more ? "true" : "false",
-           ctl_json_rows(&run_list, runs(s), p), ctl_tops_members(s->w, &s->tops));
+    ctl_json_document(
+        s->w->ctl, apr_pstrcat(p, "\"attack\":", ctl_attack_json(s->a, s->w->now, p),
+                               ",\"timeline\":", ctl_json_rows(&event_list, event_views(s), p),
+                               ",\"timeline_cut\":", s->more ? "true" : "false",
+                               ",\"minutes\":", ctl_json_rows(&run_list, runs(s), p),
+                               ",\"traffic\":{", ctl_tops_members(s->w, &s->tops), "}", NULL));
 }
 
 int ctl_attack_show(ctl_t *ctl)

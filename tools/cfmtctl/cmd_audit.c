@@ -54,20 +54,18 @@ int ctl_audit(ctl_t *ctl)
     apr_array_header_t *rows;
     apr_status_t rv;
     ctl_world_t w;
-    ctl_out_t out;
-    int code = ctl_world_open(&w, ctl);
+    int code;
 
-    if (code != CTL_DONE) {
+    if (ctl->given & OPT_IMPORTED) {
+        return ctl_imported_actions(ctl);
+    }
+    if ((code = ctl_world_open(&w, ctl)) != CTL_DONE) {
         return code;
     }
     if ((rv = ctl_changes(&w, NULL, ctl->limit, &rows)) != APR_SUCCESS) {
         return ctl_world_failed(&w, rv);
     }
-    ctl_list_begin(&out, &ctl_audit_list, ctl->json, 0);
-    if (rows->nelts) {
-        ctl_list_rows(&out, rows, w.p);
-    }
-    ctl_list_end(&out, w.p);
+    ctl_list_print(&ctl_audit_list, rows, NULL, ctl, w.p);
     return CTL_DONE;
 }
 
@@ -98,11 +96,12 @@ static void print_check(const ctl_t *ctl, const cfmt_audit_check_t *c)
                                                  c->head.hash) : NULL;
 
     if (ctl->json) {
-        printf("{\"version\":1,\"sound\":%s,\"rows\":%" APR_INT64_T_FMT ",\"head\":%s,"
-               "\"broken\":%s,\"problem\":%s,\"detail\":%s}\n", c->problem ? "false" : "true",
-               c->rows, ctl_json_string(ctl->pool, head),
-               c->broken ? apr_psprintf(ctl->pool, "%" APR_INT64_T_FMT, c->broken) : "null",
-               ctl_json_string(ctl->pool, c->problem), ctl_json_string(ctl->pool, c->detail));
+        ctl_json_document(ctl, apr_psprintf(
+            ctl->pool, "\"sound\":%s,\"rows\":%" APR_INT64_T_FMT ",\"head\":%s,"
+            "\"broken\":%s,\"problem\":%s,\"detail\":%s", c->problem ? "false" : "true",
+            c->rows, ctl_json_string(ctl->pool, head),
+            c->broken ? apr_psprintf(ctl->pool, "%" APR_INT64_T_FMT, c->broken) : "null",
+            ctl_json_string(ctl->pool, c->problem), ctl_json_string(ctl->pool, c->detail)));
     }
     else if (!c->problem) {
         printf("sound: %" APR_INT64_T_FMT " rows, head %s\n", c->rows, head ? head : "none");

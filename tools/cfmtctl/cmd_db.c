@@ -14,40 +14,38 @@
 
 #include "cfmt_engine.h"
 #include "cfmtctl.h"
+#include "findings.h"
 
 #define DIR_MODE 02770
 #define FILE_MODE 0660
 #define WAL_LARGE ((apr_int64_t)CFMT_WAL_RESTART_PAGES * 4096 * 2)
 #define LAG_LATE apr_time_from_sec(30)
 
-typedef struct finding_t {
-    const char *status, *check, *detail;
-} finding_t;
-
 static const ctl_column_t finding_columns[] = {
-    { .name = "status", .kind = COL_TEXT, .offset = offsetof(finding_t, status), .in_table = 1 },
-    { .name = "check", .kind = COL_TEXT, .offset = offsetof(finding_t, check), .in_table = 1 },
-    { .name = "detail", .kind = COL_TEXT, .offset = offsetof(finding_t, detail), .in_table = 1 },
+    COLUMN(ctl_finding_t, status, "status", COL_TEXT, 1),
+    COLUMN(ctl_finding_t, check, "check", COL_TEXT, 1),
+    COLUMN(ctl_finding_t, detail, "detail", COL_SENTENCE, 1),
     { .name = NULL }
 };
-static const ctl_list_t finding_list = { "checks", finding_columns, sizeof(finding_t) };
+static const ctl_list_t finding_list = { "checks", finding_columns, sizeof(ctl_finding_t) };
 
 typedef struct report_t {
     ctl_t *ctl;
     apr_pool_t *p;
     apr_array_header_t *rows;
+    apr_interval_time_t limit; /* of reading the content; 0 = none */
     int failed;
 } report_t;
 
-typedef enum { OK, WARN, FAIL } verdict_e;
+typedef enum { OK, SKIP, WARN, FAIL } verdict_e;
 
 static void add(report_t *r, verdict_e v, const char *check, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
 static void add(report_t *r, verdict_e v, const char *check, const char *fmt, ...)
 {
-    static const char *const names[] = { "ok", "warn", "fail" };
-    finding_t *f = apr_array_push(r->rows);
+    static const char *const names[] = { "ok", "skip", "warn", "fail" };
+    ctl_finding_t *f = apr_array_push(r->rows);
     va_list ap;
 
     va_start(ap, fmt);
@@ -229,17 +227,25 @@ static void check_integrity(report_t *r, cfmt_store_t *s)
 {
     const char *name = r->ctl->full ? "integrity" : "quick check";
     apr_array_header_t *lines;
-    apr_status_t rv = cfmt_store_integrity(s, r->ctl->full, &lines, r->p);
+    apr_status_t rv;
     int i;
 
-    if (rv != APR_SUCCESS) {
+    cfmt_store_limit(s, r->limit);
+    rv = cfmt_store_integrity(s, r->ctl->full, &lines, r->p);
+    cfmt_store_limit(s, 0);
+    if (rv == APR_TIMEUP) {
+        add(r, SKIP, name, "not read to the end within %s: 'cfmtctl db check' takes its time",
+            ctl_duration(r->p, r->limit));
+    }
+    else if (rv != APR_SUCCESS) {
         add(r, FAIL, name, "%s", cfmt_store_error(s));
     }
     for (i = 0; i < lines->nelts; i++) {
         add(r, FAIL, name, "%s", APR_ARRAY_IDX(lines, i, const char *));
     }
     if (rv == APR_SUCCESS && lines->nelts == 0) {
-        add(r, OK, name, r->ctl->full ? "sound" : "sound (--full checks the indexes too)");
+        add(r, OK, name, r->ctl->full || r->limit ? "sound"
+                                                  : "sound (--full checks the indexes too)");
     }
 }
 
@@ -272,20 +278,27 @@ static int check(report_t *r)
     return r->failed ? CTL_FAILED : CTL_DONE;
 }
 
+int ctl_db_findings(ctl_t *ctl, apr_interval_time_t limit, apr_array_header_t **prows)
+{
+    report_t r = { .ctl = ctl, .p = ctl->pool, .limit = limit };
+
+    r.rows = *prows = apr_array_make(ctl->pool, 16, sizeof(ctl_finding_t));
+    return check(&r);
+}
+
 int ctl_db_check(ctl_t *ctl)
 {
-    report_t r = { .ctl = ctl, .p = ctl->pool };
+    apr_array_header_t *rows;
     ctl_out_t out;
     int code = ctl_become(ctl);
 
     if (code != CTL_DONE) {
         return code;
     }
-    r.rows = apr_array_make(ctl->pool, 16, sizeof(finding_t));
-    code = check(&r);
-    if (r.rows->nelts) {
-        ctl_list_begin(&out, &finding_list, ctl->json, 0);
-        ctl_list_rows(&out, r.rows, ctl->pool);
+    code = ctl_db_findings(ctl, 0, &rows);
+    if (rows->nelts) {
+        ctl_list_begin(&out, &finding_list, ctl);
+        ctl_list_rows(&out, rows, ctl->pool);
         ctl_list_end(&out, ctl->pool);
     }
     return code;

@@ -6,7 +6,7 @@
 
 #include <apr_strings.h>
 
-#include "cfmtctl.h"
+#include "act.h"
 
 #define HOUR apr_time_from_sec(3600)
 #define SINCE_DEFAULT (2 * HOUR)
@@ -25,14 +25,14 @@ typedef struct span_view_t {
 
 static const ctl_column_t span_columns[] = {
     SPAN(from, "from", COL_TIME, 1),
-    SPAN(to, "to", COL_TIME, 0),
+    SPAN(to, "to", COL_TIME, WIDE),
     SPAN(length, "for", COL_DURATION, TABLE_ONLY),
     SPAN(length, "seconds", COL_SECONDS, 0),
     SPAN(verdict, "verdict", COL_TEXT, 1),
     SPAN(pps, "pps", COL_RATE, 1),
     SPAN(bps, "bps", COL_RATE, 1),
     SPAN(by, "by", COL_TEXT, 1),
-    SPAN(peak_at, "peak_at", COL_TIME, 0),
+    SPAN(peak_at, "peak_at", COL_TIME, WIDE),
     SPAN(reason, "reason", COL_TEXT, 1),
     { .name = NULL }
 };
@@ -51,24 +51,6 @@ static const ctl_column_t head_columns[] = {
     COLUMN(evidence_head_t, bps, "threshold_bps", COL_RATE, 0),
     { .name = NULL }
 };
-
-/* ---- which prefix ---------------------------------------------------------------------------- */
-
-/* The prefix itself, else the smallest of ours that contains it. */
-static const cfmt_prefix_row_t *find(const apr_array_header_t *rows, const cfmt_cidr_t *cidr)
-{
-    const cfmt_prefix_row_t *best = NULL;
-    int i;
-
-    for (i = 0; i < rows->nelts; i++) {
-        const cfmt_prefix_row_t *r = &APR_ARRAY_IDX(rows, i, cfmt_prefix_row_t);
-
-        if (cfmt_cidr_contains(&r->b.cidr, cidr) && (!best || r->b.cidr.bits > best->b.cidr.bits)) {
-            best = r;
-        }
-    }
-    return best;
-}
 
 /* ---- spans and gaps -------------------------------------------------------------------------- */
 
@@ -189,7 +171,6 @@ static int show(const ctl_world_t *w, const cfmt_prefix_row_t *r, apr_time_t sin
     apr_array_header_t *spans, *view;
     cfmt_threshold_t threshold;
     evidence_head_t head = { .since = since, .until = until };
-    ctl_out_t out;
     apr_status_t rv = cfmt_evidence_load(w->store, &r->b.cidr, since, &spans, w->p);
 
     if (rv != APR_SUCCESS) {
@@ -207,10 +188,41 @@ static int show(const ctl_world_t *w, const cfmt_prefix_row_t *r, apr_time_t sin
                cfmt_rate_format(w->p, head.bps, "bps"));
         print_strip(view, until - since > STRIP_MAX ? until - STRIP_MAX : since, until, w->p);
     }
-    ctl_list_begin(&out, &span_list, w->ctl->json, 0);
-    out.members = ctl_json_members(&members, &head, w->p);
-    ctl_list_rows(&out, view, w->p);
-    ctl_list_end(&out, w->p);
+    ctl_list_print(&span_list, view, ctl_json_members(&members, &head, w->p), w->ctl, w->p);
+    return CTL_DONE;
+}
+
+/* One that the account no longer has is named whole: its minutes are still there. */
+static int pick(const ctl_world_t *w, const apr_array_header_t *rows,
+                const cfmt_prefix_row_t **prow)
+{
+    const char *typed = w->ctl->operands[0];
+    cfmt_cidr_t cidr;
+    int code = CTL_DONE;
+
+    *prow = cfmt_cidr_parse(&cidr, NULL, typed) == APR_SUCCESS ? cfmt_prefix_find(rows, &cidr)
+                                                               : NULL;
+    if (!*prow && (code = ctl_pick(w, rows, typed, &cidr)) == CTL_DONE) {
+        *prow = cfmt_prefix_find(rows, &cidr);
+        if (!*prow) {
+            ctl_complain(CFMT_ID(0791), "%s is configured, but the account has no such prefix:"
+                         " 'cfmtctl prefixes' shows those it has", cfmt_cidr_format(w->p, &cidr));
+            code = CTL_FAILED;
+        }
+    }
+    return code;
+}
+
+static int show_nothing(const ctl_world_t *w)
+{
+    const ctl_list_t members = { .columns = head_columns };
+    const evidence_head_t head = { .state = "unknown", .pps = -1, .bps = -1 };
+
+    if (w->ctl->json) {
+        ctl_list_print(&span_list, apr_array_make(w->p, 1, sizeof(span_view_t)),
+                       ctl_json_members(&members, &head, w->p), w->ctl, w->p);
+    }
+    ctl_world_unconfigured(", so no traffic is known");
     return CTL_DONE;
 }
 
@@ -219,17 +231,10 @@ int ctl_evidence(ctl_t *ctl)
     ctl_world_t w;
     apr_array_header_t *rows;
     const cfmt_prefix_row_t *row;
-    cfmt_cidr_t cidr;
     apr_time_t since;
     apr_status_t rv;
-    int code;
+    int code = ctl_world_open(&w, ctl);
 
-    if (cfmt_cidr_parse(&cidr, NULL, ctl->operands[0]) != APR_SUCCESS) {
-        ctl_complain(CFMT_ID(0790), "'%s' is no prefix and no address, like 203.0.113.0/24",
-                     ctl_text(ctl->pool, ctl->operands[0]));
-        return CTL_USAGE;
-    }
-    code = ctl_world_open(&w, ctl);
     if (code != CTL_DONE) {
         return code;
     }
@@ -237,15 +242,11 @@ int ctl_evidence(ctl_t *ctl)
     if (rv != APR_SUCCESS) {
         return ctl_world_failed(&w, rv);
     }
-    row = find(rows, &cidr);
-    if (!row && !w.configured) {
-        ctl_world_unconfigured(", so no traffic is known");
-        return CTL_DONE;
+    if (!rows->nelts && !w.configured) {
+        return show_nothing(&w);
     }
-    if (!row) {
-        ctl_complain(CFMT_ID(0791), "%s is in none of the account's prefixes: 'cfmtctl prefixes' "
-                     "shows them", ctl_text(w.p, ctl->operands[0]));
-        return CTL_FAILED;
+    if ((code = pick(&w, rows, &row)) != CTL_DONE) {
+        return code;
     }
     since = ctl->since ? ctl->since : w.now - SINCE_DEFAULT;
     since = since > w.now - SINCE_MAX ? since : w.now - SINCE_MAX;

@@ -170,15 +170,10 @@ static void print_verdict(const tale_t *t)
 static void print_list(const tale_t *t, const char *title, const ctl_list_t *list,
                        const apr_array_header_t *rows)
 {
-    ctl_out_t out;
-
-    if (!rows->nelts) {
-        return;
+    if (rows->nelts) {
+        printf("\n%s\n", title);
+        ctl_list_print(list, rows, NULL, t->w.ctl, t->w.p);
     }
-    printf("\n%s\n", title);
-    ctl_list_begin(&out, list, 0, 0);
-    ctl_list_rows(&out, rows, t->w.p);
-    ctl_list_end(&out, t->w.p);
 }
 
 static void print_text(const tale_t *t)
@@ -222,14 +217,16 @@ static void print_json(const tale_t *t)
 {
     apr_pool_t *p = t->w.p;
 
-    printf("{\"version\":1,\"prefix\":%s,\n\"decision\":%s,\n\"holds\":%s,\"windows\":%s,"
-           "\"proposals\":%s,\n\"intents\":%s,\n\"changes\":%s}\n",
-           ctl_json_row(&ctl_prefix_list, &t->v, p), json_decision(t),
-           ctl_json_rows(&ctl_hold_list, t->holds, p),
-           ctl_json_rows(&ctl_window_rows, t->windows, p),
-           ctl_json_rows(&ctl_proposal_list, t->proposals, p),
-           ctl_json_rows(&ctl_intent_list, t->intents, p),
-           ctl_json_rows(&ctl_audit_list, t->changes, p));
+    ctl_json_document(
+        t->w.ctl, apr_pstrcat(p, "\"prefix\":", ctl_json_row(&ctl_prefix_list, &t->v, p),
+                              ",\n\"decision\":", json_decision(t),
+                              ",\n\"holds\":", ctl_json_rows(&ctl_hold_list, t->holds, p),
+                              ",\"windows\":", ctl_json_rows(&ctl_window_rows, t->windows, p),
+                              ",\"proposals\":",
+                              ctl_json_rows(&ctl_proposal_list, t->proposals, p),
+                              ",\n\"intents\":", ctl_json_rows(&ctl_intent_list, t->intents, p),
+                              ",\n\"changes\":", ctl_json_rows(&ctl_audit_list, t->changes, p),
+                              NULL));
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */

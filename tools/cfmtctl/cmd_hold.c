@@ -12,7 +12,8 @@ int ctl_hold(ctl_t *ctl)
     const char *more = "";
 
     if (!ctl->reason || !*ctl->reason) {
-        ctl_complain(CFMT_ID(0991), "hold needs --reason TEXT: whoever finds it wants to know why");
+        ctl_complain(CFMT_ID(0991), "hold needs a reason, for whoever finds it: %s --reason TEXT",
+                     ctl->typed);
         return CTL_USAGE;
     }
     if (ctl->given & OPT_FOR) {

@@ -52,8 +52,8 @@ typedef struct job_view_t {
 
 static const ctl_column_t job_columns[] = {
     JOB(name, "name", COL_TEXT, 1),
-    JOB(due, "due_in", COL_TEXT, TABLE_ONLY),
-    JOB(due_at, "due_at", COL_TIME, 0),
+    JOB(due, "due_in", COL_TEXT, NARROW),
+    JOB(due_at, "due_at", COL_TIME, WIDE),
     JOB(due_in, "due_in_seconds", COL_INT, 0),
     JOB(overdue, "overdue", COL_FLAG, 0),
     AGED(job_view_t, last, "last", "last"),
@@ -110,12 +110,12 @@ static const ctl_column_t upstream_columns[] = {
     UPSTREAM(name, "upstream", COL_TEXT, 1),
     UPSTREAM(breaker, "breaker", COL_TEXT, 1),
     AGED(upstream_view_t, since, "breaker", "since"),
-    UPSTREAM(probe_at, "probe_at", COL_TIME, 0),
+    UPSTREAM(probe_at, "probe_at", COL_TIME, WIDE),
     UPSTREAM(calls, "left", COL_TEXT, TABLE_ONLY),
     UPSTREAM(left, "left", COL_RATE, 0),
     UPSTREAM(quota, "quota", COL_RATE, 0),
-    UPSTREAM(blocked, "blocked", COL_TEXT, TABLE_ONLY),
-    UPSTREAM(blocked_until, "blocked_until", COL_TIME, 0),
+    UPSTREAM(blocked, "blocked", COL_TEXT, NARROW),
+    UPSTREAM(blocked_until, "blocked_until", COL_TIME, WIDE),
     AGED(upstream_view_t, ok, "ok", "ok"),
     UPSTREAM(skew, "skew", COL_TEXT, TABLE_ONLY),
     UPSTREAM(skew_seconds, "skew_seconds", COL_RAW, 0),
@@ -335,44 +335,30 @@ static apr_status_t load(const ctl_world_t *w, report_t *r)
     return APR_SUCCESS;
 }
 
-static void print_table(const ctl_list_t *list, const apr_array_header_t *rows, apr_pool_t *p)
-{
-    ctl_out_t out;
-
-    ctl_list_begin(&out, list, 0, 0);
-    ctl_list_rows(&out, rows, p);
-    ctl_list_end(&out, p);
-}
-
 static void print_tables(const ctl_world_t *w, const report_t *r)
 {
     if (r->jobs->nelts) {
-        print_table(&job_list, r->jobs, w->p);
+        ctl_list_print(&job_list, r->jobs, NULL, w->ctl, w->p);
     }
     if (r->upstreams->nelts) {
         putchar('\n');
-        print_table(&upstream_list, r->upstreams, w->p);
+        ctl_list_print(&upstream_list, r->upstreams, NULL, w->ctl, w->p);
     }
     print_token(w, &r->token);
     print_policies(w, &r->policies);
 }
 
-static void print_json(const ctl_world_t *w, const report_t *r)
+static void print_data(const ctl_world_t *w, const report_t *r)
 {
     apr_pool_t *p = w->p;
-    ctl_out_t out;
-
-    ctl_list_begin(&out, &job_list, 1, 0);
-    out.members = apr_pstrcat(
+    const char *members = apr_pstrcat(
         p, "\"configured\":", w->configured ? "true" : "false",
         ",\n\"upstreams\":", ctl_json_rows(&upstream_list, r->upstreams, p),
         ",\n\"token\":", r->token.read.at ? ctl_json_row(&token_list, &r->token, p) : "null",
         ",\n\"notifications\":",
         r->policies.read.at ? ctl_json_row(&policies_list, &r->policies, p) : "null", NULL);
-    if (r->jobs->nelts) {
-        ctl_list_rows(&out, r->jobs, p);
-    }
-    ctl_list_end(&out, p);
+
+    ctl_list_print(&job_list, r->jobs, members, w->ctl, p);
 }
 
 static void note(const ctl_world_t *w, const report_t *r)
@@ -406,7 +392,7 @@ int ctl_jobs(ctl_t *ctl)
         return ctl_world_failed(&w, rv);
     }
     if (ctl->json) {
-        print_json(&w, &r);
+        print_data(&w, &r);
     }
     else {
         print_tables(&w, &r);

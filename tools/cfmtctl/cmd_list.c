@@ -18,28 +18,28 @@
 static const ctl_column_t event_columns[] = {
     EVENT(id, COL_INT, 1),
     EVENT(at, COL_TIME, 1),
-    EVENT(ts, COL_TIME, 0),
+    EVENT(ts, COL_TIME, WIDE),
     EVENT(alert_type, COL_TEXT, 1),
     EVENT(state, COL_TEXT, 1),
     EVENT(priority, COL_TEXT, 1),
     EVENT(target, COL_TEXT, 1),
     EVENT(pps, COL_RATE, 1),
     EVENT(bps, COL_RATE, 1),
-    EVENT(rps, COL_RATE, 0),
+    EVENT(rps, COL_RATE, WIDE),
     EVENT(attack, COL_TEXT, 1),
-    EVENT(attack_id, COL_TEXT, 0),
+    EVENT(attack_id, COL_TEXT, WIDE),
     EVENT(correlation_id, COL_TEXT, 0),
-    EVENT(vector, COL_TEXT, 0),
-    EVENT(protocol, COL_TEXT, 0),
-    EVENT(rule, COL_TEXT, 0),
+    EVENT(vector, COL_TEXT, WIDE),
+    EVENT(protocol, COL_TEXT, WIDE),
+    EVENT(rule, COL_TEXT, WIDE),
     EVENT(source, COL_TEXT, 0),
     EVENT(account, COL_TEXT, 0),
     EVENT(ours, COL_BOOL, 0),
     EVENT(policy_id, COL_TEXT, 0),
-    EVENT(policy_name, COL_TEXT, 0),
+    EVENT(policy_name, COL_TEXT, WIDE),
     EVENT(entity_kind, COL_TEXT, 0),
     EVENT(entity_id, COL_TEXT, 0),
-    EVENT(entity_name, COL_TEXT, 0),
+    EVENT(entity_name, COL_TEXT, WIDE),
     EVENT(entity_state, COL_TEXT, 0),
     EVENT(summary, COL_TEXT, 1),
     { .name = NULL }
@@ -65,7 +65,7 @@ static const ctl_column_t attack_columns[] = {
     ATTACK(events, COL_INT, 1),
     ATTACK(peak_pps, COL_RATE, 1),
     ATTACK(peak_bps, COL_RATE, 1),
-    ATTACK(peak_rps, COL_RATE, 0),
+    ATTACK(peak_rps, COL_RATE, WIDE),
     ATTACK(peak_pps_at, COL_TIME, 0),
     ATTACK(peak_pps_by, COL_TEXT, 0),
     ATTACK(peak_bps_at, COL_TIME, 0),
@@ -75,14 +75,14 @@ static const ctl_column_t attack_columns[] = {
     ATTACK(target_missing, COL_BOOL, 0),
     ATTACK(prefixes, COL_LIST, 1),
     ATTACK(vectors, COL_LIST, 1),
-    ATTACK(protocols, COL_LIST, 0),
-    ATTACK(rules, COL_LIST, 0),
-    ATTACK(alert_types, COL_LIST, 0),
-    ATTACK(scope, COL_TEXT, 0),
+    ATTACK(protocols, COL_LIST, WIDE),
+    ATTACK(rules, COL_LIST, WIDE),
+    ATTACK(alert_types, COL_LIST, WIDE),
+    ATTACK(scope, COL_TEXT, WIDE),
     ATTACK(account, COL_TEXT, 0),
     ATTACK(ours, COL_BOOL, 0),
     ATTACK(episode_at, COL_TIME, 0),
-    ATTACK(last_at, COL_TIME, 0),
+    ATTACK(last_at, COL_TIME, WIDE),
     ATTACK(correlation_ids, COL_LIST, 0),
     ATTACK(attack_ids, COL_LIST, 1),
     { .name = NULL }
@@ -106,7 +106,7 @@ static const ctl_column_t journal_columns[] = {
     JOURNAL(ref, COL_REF, 1),
     JOURNAL(bytes, COL_INT, 1),
     JOURNAL(origin, COL_TEXT, 1),
-    JOURNAL(tag, COL_TEXT, 0),
+    JOURNAL(tag, COL_TEXT, WIDE),
     JOURNAL(body, COL_BODY, 0),
     { .name = NULL }
 };
@@ -392,7 +392,7 @@ static int run(reader_t *rd, ctl_t *ctl, const ctl_list_t *list, int (*more)(rea
     if (more == print_pages && (code = start_pages(rd)) != CTL_DONE) {
         return code;
     }
-    ctl_list_begin(&rd->out, list, ctl->json, ctl->follow);
+    ctl_list_begin(&rd->out, list, ctl);
     code = more(rd);
     if (code == CTL_DONE) {
         ctl_list_end(&rd->out, rd->page);
@@ -406,6 +406,9 @@ int ctl_events(ctl_t *ctl)
 {
     reader_t rd = { .ctl = ctl };
 
+    if (ctl->given & OPT_IMPORTED) {
+        return ctl_imported_events(ctl);
+    }
     return run(&rd, ctl, &event_list, print_pages);
 }
 
@@ -420,6 +423,9 @@ int ctl_attacks(ctl_t *ctl)
 {
     follower_t f = { .rd = { .ctl = ctl } };
 
+    if (ctl->given & OPT_IMPORTED) {
+        return ctl_imported_actions(ctl);
+    }
     apr_pool_create(&f.seen_pool, ctl->pool);
     apr_pool_create(&f.next_pool, ctl->pool);
     return run(&f.rd, ctl, &attack_list, print_attacks);

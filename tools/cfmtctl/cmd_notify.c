@@ -167,8 +167,8 @@ static void print_trials(const ctl_t *ctl, const apr_array_header_t *trials, int
     int i;
 
     if (ctl->json) {
-        printf("{\"version\":1,\"code\":%d,\"results\":%s}\n", code,
-               ctl_json_rows(&trial_list, trials, ctl->pool));
+        ctl_list_print(&trial_list, trials, apr_psprintf(ctl->pool, "\"code\":%d", code), ctl,
+                       ctl->pool);
         return;
     }
     for (i = 0; i < trials->nelts; i++) {

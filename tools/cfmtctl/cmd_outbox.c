@@ -26,15 +26,15 @@ static const ctl_column_t message_columns[] = {
     MESSAGE(id, "id", COL_INT, 1), MESSAGE(made, "made_at", COL_TIME, 0),
     MESSAGE(made, "made", COL_TIME, TABLE_ONLY), MESSAGE(channel, "channel", COL_TEXT, 1),
     MESSAGE(kind, "kind", COL_TEXT, 1), MESSAGE(about, "about", COL_TEXT, TABLE_ONLY),
-    MESSAGE(state, "state", COL_TEXT, 1), MESSAGE(attempts, "attempts", COL_INT, 0),
-    MESSAGE(priority, "priority", COL_TEXT, 0), MESSAGE(attack, "attack", COL_TEXT, 0),
+    MESSAGE(state, "state", COL_TEXT, 1), MESSAGE(attempts, "attempts", COL_INT, WIDE),
+    MESSAGE(priority, "priority", COL_TEXT, WIDE), MESSAGE(attack, "attack", COL_TEXT, 0),
     MESSAGE(prefix, "prefix", COL_TEXT, 0), MESSAGE(at, "at", COL_TIME, 0),
-    MESSAGE(next, "next_at", COL_TIME, 0), MESSAGE(sent, "sent_at", COL_TIME, 0),
+    MESSAGE(next, "next_at", COL_TIME, WIDE), MESSAGE(sent, "sent_at", COL_TIME, WIDE),
     MESSAGE(acked, "acked_at", COL_TIME, 0), MESSAGE(acked_by, "acked_by", COL_TEXT, 0),
     MESSAGE(folded_into, "folded_into", COL_REF, 0),
     MESSAGE(fallback_of, "fallback_of", COL_REF, 0), MESSAGE(fallback, "fallback", COL_REF, 0),
     MESSAGE(ref, "ref", COL_TEXT, 0), MESSAGE(dedupe, "dedupe", COL_TEXT, 0),
-    MESSAGE(answer, "answer", COL_TEXT, 0), MESSAGE(text, "text", COL_TEXT, 0),
+    MESSAGE(answer, "answer", COL_TEXT, WIDE), MESSAGE(text, "text", COL_TEXT, 0),
     MESSAGE(fields, "fields", COL_RAW, 0), MESSAGE(note, "note", COL_TEXT, TABLE_ONLY),
     { .name = NULL }
 };
@@ -201,30 +201,6 @@ static apr_status_t load_channels(const ctl_world_t *w, apr_array_header_t **pch
 
 /* ---- outbox list ----------------------------------------------------------------------------- */
 
-static void print_table(const ctl_list_t *list, const apr_array_header_t *rows, apr_pool_t *p)
-{
-    ctl_out_t out;
-
-    ctl_list_begin(&out, list, 0, 0);
-    if (rows->nelts) {
-        ctl_list_rows(&out, rows, p);
-    }
-    ctl_list_end(&out, p);
-}
-
-static void print_json(const apr_array_header_t *messages, const apr_array_header_t *channels,
-                       apr_pool_t *p)
-{
-    ctl_out_t out;
-
-    ctl_list_begin(&out, &message_list, 1, 0);
-    out.members = apr_pstrcat(p, "\"channels\":", ctl_json_rows(&channel_list, channels, p), NULL);
-    if (messages->nelts) {
-        ctl_list_rows(&out, messages, p);
-    }
-    ctl_list_end(&out, p);
-}
-
 /* A name that is none is a mistake, and not a channel without messages. */
 static int check_channel(const ctl_world_t *w, const apr_array_header_t *channels)
 {
@@ -266,12 +242,14 @@ int ctl_outbox_list(ctl_t *ctl)
         return ctl_world_failed(&w, rv);
     }
     if (ctl->json) {
-        print_json(messages, channels, w.p);
+        ctl_list_print(&message_list, messages,
+                       apr_pstrcat(w.p, "\"channels\":",
+                                   ctl_json_rows(&channel_list, channels, w.p), NULL), ctl, w.p);
     }
     else {
-        print_table(&message_list, messages, w.p);
+        ctl_list_print(&message_list, messages, NULL, ctl, w.p);
         putchar('\n');
-        print_table(&channel_list, channels, w.p);
+        ctl_list_print(&channel_list, channels, NULL, ctl, w.p);
     }
     if (!channels->nelts) {
         ctl_complain(CFMT_ID(1086), "no channel is configured: httpd's error log is all that tells"
@@ -362,7 +340,7 @@ int ctl_outbox_show(ctl_t *ctl)
     }
     m = view(&row, w.now, w.p);
     if (ctl->json) {
-        printf("{\"version\":1,%s}\n", ctl_json_members(&message_list, &m, w.p));
+        ctl_json_document(ctl, ctl_json_members(&message_list, &m, w.p));
     }
     else {
         print_message(&m, w.p);

@@ -239,7 +239,6 @@ int ctl_status(ctl_t *ctl)
     status_head_t h;
     apr_status_t rv;
     ctl_world_t w;
-    ctl_out_t out;
     int code = ctl_world_open(&w, ctl);
 
     if (code != CTL_DONE) {
@@ -256,12 +255,7 @@ int ctl_status(ctl_t *ctl)
     if (!ctl->json) {
         head_print(&w, &h);
     }
-    ctl_list_begin(&out, &ctl_prefix_list, ctl->json, 0);
-    out.members = ctl_json_members(&members, &h, w.p);
-    if (rows->nelts) {
-        ctl_list_rows(&out, rows, w.p);
-    }
-    ctl_list_end(&out, w.p);
+    ctl_list_print(&ctl_prefix_list, rows, ctl_json_members(&members, &h, w.p), ctl, w.p);
     note(&w, &h, rows->nelts);
     return CTL_DONE;
 }

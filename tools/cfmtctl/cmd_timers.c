@@ -17,7 +17,7 @@ typedef struct timer_row_t {
 
 #define TIMER(member, label, kind_, table) COLUMN(timer_row_t, member, label, kind_, table)
 static const ctl_column_t columns[] = {
-    TIMER(in, "in", COL_TEXT, TABLE_ONLY), TIMER(at, "at", COL_TIME, 1),
+    TIMER(in, "in", COL_TEXT, NARROW), TIMER(at, "at", COL_TIME, 1),
     TIMER(seconds, "in_seconds", COL_RAW, 0), TIMER(what, "what", COL_TEXT, 1),
     TIMER(id, "id", COL_REF, 1), TIMER(prefix, "prefix", COL_TEXT, 1),
     TIMER(detail, "detail", COL_TEXT, 1), { .name = NULL }
@@ -157,17 +157,6 @@ static apr_status_t collect(const ctl_world_t *w, apr_array_header_t *rows)
     return rv;
 }
 
-static void print(const ctl_world_t *w, const ctl_list_t *of, const apr_array_header_t *rows)
-{
-    ctl_out_t out;
-
-    ctl_list_begin(&out, of, w->ctl->json, 0);
-    if (rows->nelts) {
-        ctl_list_rows(&out, rows, w->p);
-    }
-    ctl_list_end(&out, w->p);
-}
-
 int ctl_timers(ctl_t *ctl)
 {
     apr_array_header_t *rows;
@@ -182,7 +171,7 @@ int ctl_timers(ctl_t *ctl)
     if ((rv = collect(&w, rows)) != APR_SUCCESS) {
         return ctl_world_failed(&w, rv);
     }
-    print(&w, &list, rows);
+    ctl_list_print(&list, rows, NULL, ctl, w.p);
     return CTL_DONE;
 }
 
@@ -200,7 +189,7 @@ int ctl_proposals(ctl_t *ctl)
     if (ctl->limit && (rv = ctl_proposals_of(&w, NULL, ctl->limit, &rows)) != APR_SUCCESS) {
         return ctl_world_failed(&w, rv);
     }
-    print(&w, &ctl_proposal_list, rows);
+    ctl_list_print(&ctl_proposal_list, rows, NULL, ctl, w.p);
     for (i = 0; i < rows->nelts; i++) {
         open += !strcmp(APR_ARRAY_IDX(rows, i, ctl_proposal_t).state, "open");
     }
@@ -223,6 +212,6 @@ int ctl_window_list(ctl_t *ctl)
     if ((rv = ctl_windows(&w, NULL, &rows)) != APR_SUCCESS) {
         return ctl_world_failed(&w, rv);
     }
-    print(&w, &ctl_window_rows, rows);
+    ctl_list_print(&ctl_window_rows, rows, NULL, ctl, w.p);
     return CTL_DONE;
 }

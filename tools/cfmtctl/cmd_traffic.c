@@ -6,7 +6,7 @@
 
 #include <apr_strings.h>
 
-#include "cfmtctl.h"
+#include "act.h"
 #include "traffic.h"
 
 #define SINCE_DEFAULT apr_time_from_sec(2 * 3600)
@@ -24,10 +24,10 @@ typedef struct row_view_t {
 
 #define ROW(member, kind_, table) COLUMN(row_view_t, member, #member, kind_, table)
 static const ctl_column_t columns[] = {
-    ROW(minute, COL_TIME, 1), ROW(prefix, COL_TEXT, 0),
+    ROW(minute, COL_TIME, 1), ROW(prefix, COL_TEXT, WIDE),
     ROW(pps, COL_RATE, 1), ROW(bps, COL_RATE, 1),
     ROW(packets, COL_RATE, 0), ROW(bits, COL_RATE, 0),
-    ROW(vector, COL_TEXT, 1), ROW(rule, COL_TEXT, 0), ROW(rule_id, COL_TEXT, 0),
+    ROW(vector, COL_TEXT, 1), ROW(rule, COL_TEXT, WIDE), ROW(rule_id, COL_TEXT, 0),
     ROW(protocol, COL_TEXT, 1), ROW(flags, COL_TEXT, 1),
     ROW(from, COL_TEXT, TABLE_ONLY), ROW(source, COL_TEXT, 0), ROW(source_port, COL_REF, 0),
     ROW(spoofed, COL_FLAG, 1),
@@ -109,7 +109,7 @@ static int list_rows(const ctl_world_t *w, const ctl_traffic_t *t)
     int left = w->ctl->limit, want;
 
     apr_pool_create(&page, w->p); /* the cursor's text lives in it */
-    ctl_list_begin(&out, &list, w->ctl->json, 0);
+    ctl_list_begin(&out, &list, w->ctl);
     out.members = ctl_json_members(&members, &head, w->p);
     do {
         want = left < PAGE ? left : PAGE;
@@ -136,8 +136,13 @@ static int show_tops(const ctl_world_t *w, const ctl_traffic_t *t)
     if (rv != APR_SUCCESS) {
         return ctl_world_failed(w, rv);
     }
+    if (w->ctl->format == CTL_CSV) {
+        ctl_complain(CFMT_ID(1106), "--top has a list of each kind, so there is no -o csv; -o json"
+                     " has all of them");
+        return CTL_USAGE;
+    }
     if (w->ctl->json) {
-        printf("{\"version\":1,%s}\n", ctl_tops_members(w, &tops));
+        ctl_json_document(w->ctl, ctl_tops_members(w, &tops));
     }
     else {
         ctl_tops_print(w, &tops);
@@ -163,17 +168,20 @@ static int of_prefix(const ctl_world_t *w, ctl_traffic_t *t)
 {
     const ctl_t *ctl = w->ctl;
 
+    apr_array_header_t *rows;
+    apr_status_t rv = cfmt_prefixes_load(w->store, &rows, w->p);
+
     t->prefixes = apr_array_make(w->p, 1, sizeof(cfmt_cidr_t));
     t->from = ctl->since ? ctl->since : w->now - SINCE_DEFAULT;
     t->to = w->now;
     t->nowhere = 0;
-    if (ctl->operand_count
-        && cfmt_cidr_parse(apr_array_push(t->prefixes), NULL, ctl->operands[0]) != APR_SUCCESS) {
-        ctl_complain(CFMT_ID(0904), "'%s' is no prefix, like 203.0.113.0/24; of one attack: "
-                     "'cfmtctl traffic attack ID'", ctl_text(w->p, ctl->operands[0]));
-        return CTL_USAGE;
+    if (rv != APR_SUCCESS) {
+        return ctl_world_failed(w, rv);
     }
-    return CTL_DONE;
+    if (!ctl->operand_count || (!w->configured && !rows->nelts)) {
+        return CTL_DONE;
+    }
+    return ctl_pick(w, rows, ctl->operands[0], apr_array_push(t->prefixes));
 }
 
 int ctl_traffic(ctl_t *ctl)
@@ -183,8 +191,11 @@ int ctl_traffic(ctl_t *ctl)
     int attack = ctl->operand_count == 2 && !strcmp(ctl->operands[0], "attack");
     int code;
 
+    if (ctl->given & OPT_IMPORTED) {
+        return ctl_imported_traffic(ctl);
+    }
     if (ctl->operand_count == 2 && !attack) {
-        ctl_complain(CFMT_ID(0905), "what is meant is one prefix, or 'attack' and its ID");
+        ctl_complain(CFMT_ID(0905), "usage: cfmtctl traffic PREFIX, or cfmtctl traffic attack ID");
         return CTL_USAGE;
     }
     code = ctl_world_open(&w, ctl);

@@ -1,6 +1,6 @@
 /*
- * help and version, written from the tables in main.c; and the guess at what a mistyped command
- * meant.
+ * help and version, written from the tables of commands and options; and the guess at what a
+ * mistyped command meant.
  */
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 #include "cfmtctl.h"
 
-#define WORD_MAX 32
+#define WORD_MAX 48 /* a CIDR of IPv6 fits */
 
 /* ---- what was meant -------------------------------------------------------------------------- */
 
@@ -61,13 +61,27 @@ static const char *begun_by(const char *typed)
     return found;
 }
 
+/* From the name, or from its first word where only one was typed ("windw"). */
+static int distance_to(const char *typed, const char *name)
+{
+    size_t first = strcspn(name, " ");
+    int whole = ctl_distance(typed, name), part = whole;
+    char word[WORD_MAX];
+
+    if (name[first] && first < sizeof(word) && !strchr(typed, ' ')) {
+        apr_cpystrn(word, name, first + 1);
+        part = ctl_distance(typed, word);
+    }
+    return part < whole ? part : whole;
+}
+
 const char *ctl_nearest(const char *typed)
 {
     const char *best = NULL, *begun = begun_by(typed);
     int i, d, nearest = strlen(typed) < 4 ? 2 : 3; /* at most one, two mistakes */
 
     for (i = 0; !begun && ctl_commands[i].name; i++) {
-        d = ctl_distance(typed, ctl_commands[i].name);
+        d = distance_to(typed, ctl_commands[i].name);
         if (d < nearest) {
             nearest = d;
             best = ctl_commands[i].name;
@@ -97,30 +111,6 @@ static void print_options(unsigned bits, apr_pool_t *p)
             printf("  %-18s %s\n", flag_text(&ctl_options[i], p), ctl_options[i].text);
         }
     }
-}
-
-static apr_pool_t *scratch(void)
-{
-    apr_pool_t *p;
-
-    apr_pool_create(&p, NULL);
-    return p;
-}
-
-int ctl_help_command(const ctl_command_t *c)
-{
-    apr_pool_t *p = scratch();
-
-    printf("usage: cfmtctl %s%s%s%s\n\n%s: %s\n%s\n", c->name, c->options ? " [OPTION]..." : "",
-           *c->operands ? " " : "", c->operands, c->name, c->summary, c->text);
-    if (c->options) {
-        printf("\noptions\n");
-        print_options(c->options, p);
-    }
-    printf("\noptions of every command\n");
-    print_options(OPT_GLOBAL, p);
-    apr_pool_destroy(p);
-    return CTL_DONE;
 }
 
 static void help_all(apr_pool_t *p)
@@ -155,18 +145,66 @@ static const char *json_options(unsigned bits, apr_pool_t *p)
     return text;
 }
 
-static void help_json(apr_pool_t *p)
+/* What it can be printed as. */
+static const char *json_formats(const ctl_command_t *c, apr_pool_t *p)
 {
+    const char *text = "";
     int i;
 
-    printf("{\"version\":1,\"options\":[%s],\"commands\":[", json_options(OPT_GLOBAL, p));
-    for (i = 0; ctl_commands[i].name; i++) {
-        const ctl_command_t *c = &ctl_commands[i];
-        printf("%s\n{\"name\":%s,\"operands\":%s,\"options\":[%s],\"summary\":%s}", i ? "," : "",
-               ctl_json_string(p, c->name), ctl_json_string(p, c->operands),
-               json_options(c->options, p), ctl_json_string(p, c->summary));
+    for (i = 0; ctl_formats[i]; i++) {
+        if (i != CTL_CSV || !c->document) {
+            text = apr_pstrcat(p, text, *text ? "," : "", ctl_json_string(p, ctl_formats[i]), NULL);
+        }
     }
-    printf("\n]}\n");
+    return text;
+}
+
+static const char *json_command(const ctl_command_t *c, apr_pool_t *p)
+{
+    return apr_pstrcat(p, "{\"name\":", ctl_json_string(p, c->name), ",\"operands\":",
+                       ctl_json_string(p, c->operands), ",\"options\":[",
+                       json_options(c->options, p), "],\"formats\":[", json_formats(c, p),
+                       "],\"summary\":", ctl_json_string(p, c->summary), "}", NULL);
+}
+
+/* only NULL: all commands. */
+static void help_json(const ctl_t *ctl, const ctl_command_t *only)
+{
+    apr_pool_t *p = ctl->pool;
+    const char *text = apr_pstrcat(p, "\"options\":[", json_options(OPT_GLOBAL, p),
+                                   "],\"commands\":[", NULL);
+    int i, n = 0;
+
+    for (i = 0; ctl_commands[i].name; i++) {
+        if (!only || only == &ctl_commands[i]) {
+            text = apr_pstrcat(p, text, n++ ? ",\n" : "\n", json_command(&ctl_commands[i], p),
+                               NULL);
+        }
+    }
+    ctl_json_document(ctl, apr_pstrcat(p, text, "\n]", NULL));
+}
+
+static void help_text(const ctl_command_t *c, apr_pool_t *p)
+{
+    printf("usage: cfmtctl %s%s%s%s\n\n%s: %s\n%s\n", c->name, c->options ? " [OPTION]..." : "",
+           *c->operands ? " " : "", c->operands, c->name, c->summary, c->text);
+    if (c->options) {
+        printf("\noptions\n");
+        print_options(c->options, p);
+    }
+    printf("\noptions of every command\n");
+    print_options(OPT_GLOBAL, p);
+}
+
+int ctl_help_command(const ctl_t *ctl, const ctl_command_t *c)
+{
+    if (ctl->json) {
+        help_json(ctl, c);
+    }
+    else {
+        help_text(c, ctl->pool);
+    }
+    return CTL_DONE;
 }
 
 static const ctl_command_t *by_name(const char *name)
@@ -188,7 +226,7 @@ int ctl_help(ctl_t *ctl)
 
     if (ctl->operand_count == 0) {
         if (ctl->json) {
-            help_json(ctl->pool);
+            help_json(ctl, NULL);
         }
         else {
             help_all(ctl->pool);
@@ -207,14 +245,15 @@ int ctl_help(ctl_t *ctl)
                      ctl_text(ctl->pool, name));
         return CTL_USAGE;
     }
-    return ctl_help_command(c);
+    return ctl_help_command(ctl, c);
 }
 
 int ctl_version(ctl_t *ctl)
 {
     if (ctl->json) {
-        printf("{\"version\":1,\"cfmtctl\":\"%s\",\"schema\":%d,\"db\":%s}\n", CFMT_VERSION,
-               CFMT_SCHEMA, ctl_json_string(ctl->pool, ctl->db));
+        ctl_json_document(ctl, apr_psprintf(
+            ctl->pool, "\"cfmtctl\":\"%s\",\"schema\":%d,\"db\":%s", CFMT_VERSION, CFMT_SCHEMA,
+            ctl_json_string(ctl->pool, ctl->db)));
     }
     else {
         printf("cfmtctl %s (schema %d, database %s)\n", CFMT_VERSION, CFMT_SCHEMA,

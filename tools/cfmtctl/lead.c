@@ -3,25 +3,20 @@
  * most), never while it waits for anything else or asks. It projects, reads the state of prefixes
  * and does what its commands want; it takes no decision of the policy and runs no program.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <apr_crypto.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "act.h"
 #include "cfmt_engine.h"
+#include "secret_file.h"
 
 #define WAIT_STEP apr_time_from_msec(50)
 #define LEAD_MAX apr_time_from_sec(120) /* should calls follow each other for ever */
-#define TOKEN_MAX 1024
 
 struct ctl_lead_t {
     const ctl_t *ctl;
@@ -67,48 +62,16 @@ static int is_token(const char *s, apr_size_t len)
     return len > 0 && i == len;
 }
 
-/*
- * The database names this file, and whoever may write there must not choose which of our files is
- * sent away: it is root's or the store's, and not everybody's.
- */
-static const char *check_token_file(const ctl_lead_t *l, int fd)
-{
-    struct stat sb, db;
-
-    if (fstat(fd, &sb) != 0 || !S_ISREG(sb.st_mode)) {
-        return "it is no plain file";
-    }
-    if (stat(l->ctl->db, &db) != 0 || (sb.st_uid != 0 && sb.st_uid != db.st_uid)) {
-        return "it belongs neither to root nor to the owner of the database";
-    }
-    return sb.st_mode & S_IROTH ? "everybody can read it" : NULL;
-}
-
-static apr_status_t wipe(void *token)
-{
-    apr_crypto_memzero(token, TOKEN_MAX + 2);
-    return APR_SUCCESS;
-}
-
 /* NULL and *pwhy: it cannot be used. */
 static const char *read_token(const ctl_lead_t *l, const char *path, const char **pwhy)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    char *token = apr_pcalloc(l->p, TOKEN_MAX + 2);
-    ssize_t n;
+    const char *token = ctl_secret_read(l->ctl, path, pwhy, l->p);
 
-    apr_pool_cleanup_register(l->p, token, wipe, apr_pool_cleanup_null);
-    *pwhy = fd < 0 ? strerror(errno) : check_token_file(l, fd);
-    if (!*pwhy) {
-        n = read(fd, token, TOKEN_MAX + 1);
-        token[n > 0 ? n : 0] = '\0';
-        token[strcspn(token, "\r\n")] = '\0';
-        *pwhy = is_token(token, strlen(token)) ? NULL : "its first line is no token";
+    if (token && !is_token(token, strlen(token))) {
+        *pwhy = "its first line is no token";
+        token = NULL;
     }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return *pwhy ? NULL : token;
+    return token;
 }
 
 /* ---- how Cloudflare is asked ----------------------------------------------------------------- */

@@ -4,8 +4,6 @@
  * not sent again.
  */
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
 #include <apr_strings.h>
 
@@ -15,7 +13,6 @@
 #define LEAD_EVERY apr_time_from_msec(250) /* where nobody else leads */
 #define PAGE 200
 #define ALONE_WAIT apr_time_from_sec(30) /* where nobody would go on with it */
-#define ANSWER_MAX 16
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -203,12 +200,12 @@ static const char *state_words(cfmt_intent_e state)
     }
 }
 
-/* True when there is nothing more to wait for. */
+/* True when there is nothing more to wait for: nor does "cancel" wait for what it has ended. */
 static int look(const ctl_t *ctl, cfmt_store_t *s, ctl_order_t *o, apr_pool_t *p)
 {
     cfmt_intent_row_t in;
 
-    if (o->code != CTL_DONE || !o->intent
+    if (o->code != CTL_DONE || !o->intent || !o->asks
         || cfmt_intent_load(s, &in, o->intent, p) != APR_SUCCESS) {
         return 1;
     }
@@ -384,21 +381,20 @@ static const ctl_column_t order_columns[] = {
     ORDER(outcome, "outcome", COL_TEXT), ORDER(text, "text", COL_TEXT),
     ORDER(intent, "intent", COL_REF), ORDER(proposal, "proposal", COL_REF),
     ORDER(at, "at", COL_TIME), ORDER(state, "state", COL_TEXT), ORDER(said, "answer", COL_TEXT),
-    { .name = NULL }
+    ORDER(exit, "code", COL_INT), { .name = NULL }
 };
 
-static void say_json(const ctl_t *ctl, const ctl_order_t *orders, int n, int code)
+static void say_data(const ctl_t *ctl, ctl_order_t *orders, int n, int code)
 {
     static const ctl_list_t list = { "results", order_columns, sizeof(ctl_order_t) };
+    apr_array_header_t *rows = apr_array_make(ctl->pool, n, sizeof(ctl_order_t));
     int i;
 
-    printf("{\"version\":1,\"code\":%d,\"results\":[", code);
     for (i = 0; i < n; i++) {
-        printf("%s\n{%s,\"code\":%d}", i ? "," : "",
-               ctl_json_members(&list, &orders[i], ctl->pool),
-               orders[i].outcome ? orders[i].code : CTL_UNKNOWN);
+        orders[i].exit = orders[i].outcome ? orders[i].code : CTL_UNKNOWN;
+        APR_ARRAY_PUSH(rows, ctl_order_t) = orders[i];
     }
-    printf("\n]}\n");
+    ctl_list_print(&list, rows, apr_psprintf(ctl->pool, "\"code\":%d", code), ctl, ctl->pool);
 }
 
 /* The one code for all. */
@@ -412,29 +408,6 @@ static int sum_up(const ctl_order_t *orders, int n)
         worst = code > worst ? code : worst;
     }
     return failed && failed < n ? CTL_PART : worst;
-}
-
-/* ---- asking ---------------------------------------------------------------------------------- */
-
-/* On the terminal; CTL_USAGE: no, or there is nobody to ask. */
-static int confirm(const ctl_t *ctl, const char *question)
-{
-    char line[ANSWER_MAX];
-
-    if (ctl->given & OPT_YES) {
-        return CTL_DONE;
-    }
-    if (ctl->json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-        ctl_complain(CFMT_ID(0989), "%s Nobody can be asked here: add --yes", question);
-        return CTL_USAGE;
-    }
-    fprintf(stderr, "%s [y/N] ", question);
-    if (fgets(line, sizeof(line), stdin)
-        && (!strcasecmp(line, "y\n") || !strcasecmp(line, "yes\n"))) {
-        return CTL_DONE;
-    }
-    ctl_complain(CFMT_ID(0990), "not confirmed: nothing was changed");
-    return CTL_USAGE;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -474,7 +447,7 @@ int ctl_orders_run(ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n, cons
     apr_status_t rv;
     int i, missing, code = ctl_lead_open(&lead, ctl, s, orders[0].asks);
 
-    if (code != CTL_DONE || (question && (code = confirm(ctl, question)) != CTL_DONE)) {
+    if (code != CTL_DONE || (question && (code = ctl_confirm(ctl, question)) != CTL_DONE)) {
         return code;
     }
     rv = ctl_orders_write(ctl, s, orders, n);
@@ -493,7 +466,7 @@ int ctl_orders_run(ctl_t *ctl, cfmt_store_t *s, ctl_order_t *orders, int n, cons
     }
     code = sum_up(orders, n);
     if (ctl->json) {
-        say_json(ctl, orders, n, code);
+        say_data(ctl, orders, n, code);
     }
     for (i = 0; i < n; i++) {
         say_failed(ctl, &orders[i]);

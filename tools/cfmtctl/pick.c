@@ -141,6 +141,36 @@ static int unknown(const ctl_world_t *w, const char *typed, const char *meant)
     return CTL_USAGE;
 }
 
+/* Fewest mistakes; an address is compared with a prefix without its length. */
+static void compare(const char *typed, const char *text, int *pnearest, const char **pbest,
+                    const char *meant)
+{
+    int d = ctl_distance(typed, text);
+
+    if (d < *pnearest) {
+        *pnearest = d;
+        *pbest = meant;
+    }
+}
+
+/* The name or CIDR that was probably meant; NULL = none is near. */
+static const char *nearest(const ctl_world_t *w, const apr_array_header_t *all, const char *typed)
+{
+    int i, least = NEAR, is_part = strchr(typed, '/') == NULL;
+    const char *best = NULL;
+
+    for (i = 0; i < all->nelts; i++) {
+        const candidate_t *c = &APR_ARRAY_IDX(all, i, candidate_t);
+        const char *cidr = cfmt_cidr_format(w->p, &c->cidr);
+        if (c->name) {
+            compare(typed, c->name, &least, &best, c->name);
+        }
+        compare(typed, is_part ? apr_pstrmemdup(w->p, cidr, strcspn(cidr, "/")) : cidr, &least,
+                &best, cidr);
+    }
+    return best ? ctl_text(w->p, best) : NULL;
+}
+
 /* Both ways: an address or a part of one of ours, or what covers some of them. */
 static int unknown_cidr(const ctl_world_t *w, const apr_array_header_t *all, const char *typed,
                         const cfmt_cidr_t *cidr)
@@ -152,7 +182,7 @@ static int unknown_cidr(const ctl_world_t *w, const apr_array_header_t *all, con
         const candidate_t *c = &APR_ARRAY_IDX(all, i, candidate_t);
         near = cfmt_cidr_contains(cidr, &c->cidr) ? c : NULL;
     }
-    return unknown(w, typed, near ? cfmt_cidr_format(w->p, &near->cidr) : NULL);
+    return unknown(w, typed, near ? cfmt_cidr_format(w->p, &near->cidr) : nearest(w, all, typed));
 }
 
 static int pick_cidr(const ctl_world_t *w, const apr_array_header_t *all, const char *typed,
@@ -168,22 +198,6 @@ static int pick_cidr(const ctl_world_t *w, const apr_array_header_t *all, const 
     }
     *pcidr = c->cidr;
     return CTL_DONE;
-}
-
-static const char *nearest_name(const apr_array_header_t *all, const char *typed)
-{
-    int i, d, nearest = NEAR;
-    const char *best = NULL;
-
-    for (i = 0; i < all->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(all, i, candidate_t).name;
-        d = name ? ctl_distance(typed, name) : NEAR;
-        if (d < nearest) {
-            nearest = d;
-            best = name;
-        }
-    }
-    return best;
 }
 
 static int pick_name(const ctl_world_t *w, const apr_array_header_t *all, const char *typed,
@@ -206,8 +220,7 @@ static int pick_name(const ctl_world_t *w, const apr_array_header_t *all, const 
         found = c;
     }
     if (!found) {
-        const char *near = nearest_name(all, typed);
-        return unknown(w, typed, near ? ctl_text(w->p, near) : NULL);
+        return unknown(w, typed, nearest(w, all, typed));
     }
     *pcidr = found->cidr;
     return CTL_DONE;
@@ -224,6 +237,22 @@ int ctl_pick(const ctl_world_t *w, const apr_array_header_t *prefixes, const cha
              cfmt_cidr_t *pcidr)
 {
     return pick_of(w, candidates(w, prefixes), typed, pcidr);
+}
+
+apr_array_header_t *ctl_pick_words(const ctl_world_t *w, const apr_array_header_t *prefixes)
+{
+    const apr_array_header_t *all = candidates(w, prefixes);
+    apr_array_header_t *words = apr_array_make(w->p, 2 * all->nelts + 1, sizeof(const char *));
+    int i;
+
+    for (i = 0; i < all->nelts; i++) {
+        const candidate_t *c = &APR_ARRAY_IDX(all, i, candidate_t);
+        if (c->name) {
+            APR_ARRAY_PUSH(words, const char *) = c->name;
+        }
+        APR_ARRAY_PUSH(words, const char *) = cfmt_cidr_format(w->p, &c->cidr);
+    }
+    return words;
 }
 
 static int is_among(const apr_array_header_t *cidrs, const cfmt_cidr_t *cidr)
@@ -255,12 +284,27 @@ int ctl_pick_all(const ctl_world_t *w, const apr_array_header_t *prefixes,
     return code;
 }
 
+/* Where its ids stand. */
+static const char *list_of(const char *noun)
+{
+    static const char *const lists[][2] = {
+        { "a proposal", "proposals" }, { "a window", "window list" },
+        { "a message", "outbox list" }, { "a delivery", "deliveries list" },
+        { "", "timers" } /* an intent */
+    };
+    int i;
+
+    for (i = 0; *lists[i][0] && strcmp(lists[i][0], noun); i++) {
+    }
+    return lists[i][1];
+}
+
 int ctl_pick_id(const ctl_t *ctl, const char *typed, const char *noun, apr_int64_t *pid)
 {
     if (cfmt_int_parse(pid, typed, 1, APR_INT64_MAX) == APR_SUCCESS) {
         return CTL_DONE;
     }
-    ctl_complain(CFMT_ID(0985), "'%s' is not the id of %s, which is a number",
-                 ctl_text(ctl->pool, typed), noun);
+    ctl_complain(CFMT_ID(0985), "'%s' is not the id of %s, which is a number: see 'cfmtctl %s'",
+                 ctl_text(ctl->pool, typed), noun, list_of(noun));
     return CTL_USAGE;
 }

@@ -122,7 +122,7 @@ static void say_check(const ctl_replay_t *x, const cfmt_replay_check_t *c)
 void ctl_replay_print_check(const ctl_replay_t *x, const cfmt_replay_check_t *c)
 {
     apr_pool_t *p = x->w.p;
-    ctl_out_t out;
+    const char *members;
 
     if (!x->w.ctl->json) {
         say_check(x, c);
@@ -131,16 +131,12 @@ void ctl_replay_print_check(const ctl_replay_t *x, const cfmt_replay_check_t *c)
         }
         printf("\n");
     }
-    ctl_list_begin(&out, &diff_list, x->w.ctl->json, 0);
-    out.members = apr_psprintf(p,
+    members = apr_psprintf(p,
                                "%s,\"rows\":%" APR_INT64_T_FMT ",\"decisions\":%" APR_INT64_T_FMT
                                ",\"same\":%" APR_INT64_T_FMT ",\"different\":%" APR_INT64_T_FMT
                                ",\"inexact\":%" APR_INT64_T_FMT, span_members(x), c->rows,
                                c->decisions, c->same, c->different, c->inexact);
-    if (c->diffs->nelts) {
-        ctl_list_rows(&out, view_diffs(c->diffs, p), p);
-    }
-    ctl_list_end(&out, p);
+    ctl_list_print(&diff_list, view_diffs(c->diffs, p), members, x->w.ctl, p);
 }
 
 /* ---- another policy -------------------------------------------------------------------------- */
@@ -263,7 +259,7 @@ static void say_sums(const ctl_replay_t *x, const cfmt_replay_compare_t *c)
 void ctl_replay_print_compare(const ctl_replay_t *x, const cfmt_replay_compare_t *c)
 {
     apr_pool_t *p = x->w.p;
-    ctl_out_t out;
+    const char *members;
 
     if (!x->w.ctl->json) {
         say_sums(x, c);
@@ -272,14 +268,10 @@ void ctl_replay_print_compare(const ctl_replay_t *x, const cfmt_replay_compare_t
         }
         printf("\n");
     }
-    ctl_list_begin(&out, &ad_list, x->w.ctl->json, 0);
-    out.members = apr_psprintf(p,
+    members = apr_psprintf(p,
                                "%s,\"rows\":%" APR_INT64_T_FMT ",\"earlier\":%d,\"later\":%d,"
                                "\"same\":%d,\"was\":%s,\"would\":%s", span_members(x), c->rows,
                                c->earlier, c->later, c->same, course_json(&c->was, 1, p),
                                course_json(&c->would, 1, p));
-    if (c->advertisements->nelts) {
-        ctl_list_rows(&out, view_ads(c->advertisements, p), p);
-    }
-    ctl_list_end(&out, p);
+    ctl_list_print(&ad_list, view_ads(c->advertisements, p), members, x->w.ctl, p);
 }

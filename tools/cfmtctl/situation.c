@@ -17,25 +17,25 @@
 
 static const ctl_column_t columns[] = {
     VIEW(prefix, "prefix", COL_TEXT, 1),
-    VIEW(name, "name", COL_TEXT, 0),
+    VIEW(name, "name", COL_TEXT, WIDE),
     VIEW(state, "state", COL_TEXT, 1),
     AGED(ctl_prefix_t, since, "since", "since"),
     VIEW(cause, "cause", COL_TEXT, 1),
-    VIEW(who, "caused_by", COL_TEXT, 0),
-    VIEW(attack, "attack", COL_TEXT, 0),
+    VIEW(who, "caused_by", COL_TEXT, WIDE),
+    VIEW(attack, "attack", COL_TEXT, WIDE),
     VIEW(attacks_text, "attacks", COL_TEXT, TABLE_ONLY),
     VIEW(attacks, "attacks_open", COL_INT, 0),
     VIEW(dropped_text, "dropped", COL_TEXT, TABLE_ONLY),
     VIEW(dropped, "dropped_pps", COL_RATE, 0),
-    VIEW(dropped_at, "dropped_at", COL_TIME, 0),
+    VIEW(dropped_at, "dropped_at", COL_TIME, WIDE),
     VIEW(verdict, "verdict", COL_TEXT, 0),
-    VIEW(earliest, "earliest", COL_TIME, 0),
+    VIEW(earliest, "earliest", COL_TIME, WIDE),
     VIEW(exposed, "exposed", COL_FLAG, 0),
     VIEW(orphan, "orphan", COL_FLAG, 0),
     VIEW(intent_id, "intent", COL_REF, 0),
-    VIEW(intent_state, "intent_state", COL_TEXT, 0),
+    VIEW(intent_state, "intent_state", COL_TEXT, WIDE),
     VIEW(inside, "inside", COL_TEXT, 0),
-    AGED_JSON(ctl_prefix_t, decided_at, "decided"),
+    AGED_AS(ctl_prefix_t, decided_at, "decided", WIDE),
     VIEW(next, "next", COL_TEXT, 1),
     { .name = NULL }
 };
@@ -225,6 +225,7 @@ static void view_decision(const ctl_world_t *w, const ctl_situation_t *x, ctl_pr
     const cfmt_decided_t *d = &v->decided;
 
     v->exposed = v->orphan = -1;
+    v->decided_at.age = -1;
     v->decision = find(x->decisions, &v->cidr);
     v->has_decided = v->decision
                      && cfmt_decision_glance(&v->decided, v->decision->gates, w->p) == APR_SUCCESS;

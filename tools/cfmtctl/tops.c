@@ -189,7 +189,6 @@ void ctl_tops_print(const ctl_world_t *w, const cfmt_tops_t *tops)
     static const ctl_list_t list = { "tops", table_columns, sizeof(top_view_t) };
     apr_array_header_t *rows = apr_array_make(w->p, 8 * CTL_TOPS, sizeof(top_view_t));
     cfmt_geo_t *g;
-    ctl_out_t out;
     int i;
 
     if (!tops->from) {
@@ -208,9 +207,7 @@ void ctl_tops_print(const ctl_world_t *w, const cfmt_tops_t *tops)
 
         v->share = floor(v->share * 1000 + 0.5) / 1000;
     }
-    ctl_list_begin(&out, &list, 0, 0);
-    ctl_list_rows(&out, rows, w->p);
-    ctl_list_end(&out, w->p);
+    ctl_list_print(&list, rows, NULL, w->ctl, w->p);
 }
 
 /* ---- of an attack ---------------------------------------------------------------------------- */

@@ -37,8 +37,8 @@ static const ctl_column_t proposal_columns[] = {
     PROPOSAL(made, "made", COL_TIME, TABLE_ONLY), PROPOSAL(expires, "expires_at", COL_TIME, 0),
     PROPOSAL(expires, "expires", COL_TIME, TABLE_ONLY),
     PROPOSAL(decided_by, "decided_by", COL_TEXT, 1),
-    PROPOSAL(decided, "decided_at", COL_TIME, 0),
-    PROPOSAL(decided_why, "decided_why", COL_TEXT, 0), PROPOSAL(reason, "reason", COL_TEXT, 1),
+    PROPOSAL(decided, "decided_at", COL_TIME, WIDE),
+    PROPOSAL(decided_why, "decided_why", COL_TEXT, WIDE), PROPOSAL(reason, "reason", COL_TEXT, 1),
     { .name = NULL }
 };
 const ctl_list_t ctl_proposal_list = { "proposals", proposal_columns, sizeof(ctl_proposal_t) };
@@ -49,10 +49,10 @@ static const ctl_column_t intent_columns[] = {
     INTENT(want, "want", COL_TEXT, 1), INTENT(state, "state", COL_TEXT, 1),
     INTENT(created, "created_at", COL_TIME, 0), INTENT(created, "created", COL_TIME, TABLE_ONLY),
     INTENT(cause, "cause", COL_TEXT, 1),
-    INTENT(who, "who", COL_TEXT, 1), INTENT(attack, "attack", COL_TEXT, 0),
+    INTENT(who, "who", COL_TEXT, 1), INTENT(attack, "attack", COL_TEXT, WIDE),
     INTENT(proposal, "proposal", COL_REF, 0), INTENT(not_before, "not_before", COL_TIME, 0),
-    INTENT(next, "next_at", COL_TIME, 0), INTENT(settled, "settled_at", COL_TIME, 0),
-    INTENT(attempts, "attempts", COL_INT, 0), INTENT(reason, "reason", COL_TEXT, 0),
+    INTENT(next, "next_at", COL_TIME, WIDE), INTENT(settled, "settled_at", COL_TIME, WIDE),
+    INTENT(attempts, "attempts", COL_INT, WIDE), INTENT(reason, "reason", COL_TEXT, WIDE),
     INTENT(answer, "answer", COL_TEXT, 1), { .name = NULL }
 };
 const ctl_list_t ctl_intent_list = { "intents", intent_columns, sizeof(ctl_intent_t) };

@@ -79,17 +79,11 @@ void ctl_world_print(const ctl_world_t *w, const ctl_list_t *list, const apr_arr
                      const ctl_column_t *columns, const ctl_head_t *head)
 {
     const ctl_list_t members = { .columns = columns };
-    ctl_out_t out;
 
     if (!w->ctl->json && !rows->nelts && !head->read.at) {
         return;
     }
-    ctl_list_begin(&out, list, w->ctl->json, 0);
-    out.members = ctl_json_members(&members, head, w->p);
-    if (rows->nelts) {
-        ctl_list_rows(&out, rows, w->p);
-    }
-    ctl_list_end(&out, w->p);
+    ctl_list_print(list, rows, ctl_json_members(&members, head, w->p), w->ctl, w->p);
 }
 
 apr_interval_time_t ctl_world_stale(const ctl_world_t *w)

@@ -24,7 +24,7 @@ KINDS = {
     "401": {},
     "403": {},
     "empty": {},                 # the lists of the result are empty
-    "errors": {"message": ""},   # errors with status 200, no data
+    "errors": {"message": "", "code": 10001},  # errors with status 200, no data; code: of REST
     "partial": {"message": ""},  # GraphQL: errors with status 200 and half of the rows
     "no-accounts": {},           # GraphQL: the list of accounts is empty
     "date": {"seconds": 3600},   # the Date header is wrong by that much
@@ -157,7 +157,7 @@ def altered(fault, upstream, body):
     if upstream == "graphql":
         return _altered_graphql(fault.kind, body, message)
     if fault.kind == "errors":
-        return {"success": False, "errors": [{"code": 10001, "message": message}], "messages": [], "result": None}
+        return {"success": False, "errors": [{"code": fault.values.get("code", 10001), "message": message}], "messages": [], "result": None}
     if fault.kind == "empty":
         key = "items" if "items" in body else "result"
         return dict(body, **{key: _emptied(body.get(key))})
