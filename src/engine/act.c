@@ -14,6 +14,7 @@
 #define TAKES_ADVERTISING apr_time_from_sec(7 * 60)  /* until routers everywhere follow */
 #define TAKES_WITHDRAWING apr_time_from_sec(15 * 60)
 #define AGAIN apr_time_from_msec(100)
+#define READ_ABSENT apr_time_from_sec(30)    /* the same, where the last one did not list it */
 #define READ_AGAIN apr_time_from_sec(1)      /* of real time, between two readings for an intent */
 
 static apr_interval_time_t real(const cfmt_look_t *l, apr_interval_time_t d)
@@ -159,7 +160,9 @@ static int is_read(cfmt_look_t *l, const cfmt_prefix_row_t *row, apr_time_t t)
     int fresh = !row->missing_since && row->read_at >= t && row->read_at <= l->now
                 && l->now - row->read_at <= real(l, READ_FRESH);
 
-    l->read |= !fresh;
+    if (!fresh) {
+        *(row->missing_since ? &l->read_absent : &l->read) = 1;
+    }
     return fresh;
 }
 
@@ -317,6 +320,9 @@ static apr_status_t propagating(cfmt_look_t *l, const cfmt_intent_row_t *in,
                                 const cfmt_prefix_row_t *row)
 {
     if (is_undone(in, row)) {
+        if (row->b.advertised_at >= takes(in)) { /* nobody was there to see that it was done */
+            return cfmt_act_end(l, in, CFMT_INTENT_DONE, "done, and changed by somebody since");
+        }
         return cfmt_act_end(l, in, CFMT_INTENT_FAILED, "somebody else has changed it back");
     }
     if (!cfmt_intent_due(in, l->now) || !is_read(l, row, in->sent_at)) {
@@ -330,9 +336,12 @@ static apr_status_t propagating(cfmt_look_t *l, const cfmt_intent_row_t *in,
                : cfmt_act_change(l, in, CFMT_INTENT_PROPAGATING, NULL, takes(in));
 }
 
-/* Nothing can be read of it any more. */
+/* Nothing can be read of it any more. What was read before that remains true. */
 static apr_status_t vanished(cfmt_look_t *l, const cfmt_intent_row_t *in)
 {
+    if (in->state == CFMT_INTENT_PROPAGATING) {
+        return cfmt_act_end(l, in, CFMT_INTENT_DONE, "it was read so; then it was listed no more");
+    }
     return cfmt_act_end(l, in,
                         in->state == CFMT_INTENT_REQUESTED && !in->attempts ? CFMT_INTENT_REFUSED
                                                                             : CFMT_INTENT_FAILED,
@@ -385,14 +394,15 @@ static void note_next(cfmt_look_t *l, const cfmt_intent_row_t *in)
 static apr_status_t read_soon(cfmt_look_t *l)
 {
     apr_time_t mono = cfmt_monotonic();
-    apr_interval_time_t left = l->e->hurried_at ? l->e->hurried_at + READ_AGAIN - mono : 0;
+    apr_interval_time_t pause = l->read ? READ_AGAIN : READ_ABSENT;
+    apr_interval_time_t left = l->e->hurried_at ? l->e->hurried_at + pause - mono : 0;
 
     if (left > 0) {
         wait_for(l, l->now + real(l, left));
         return APR_SUCCESS;
     }
     l->e->hurried_at = mono;
-    wait_for(l, l->now + real(l, READ_AGAIN));
+    wait_for(l, l->now + real(l, pause));
     return cfmt_job_hurry(l->e->store, "prefixes", l->now, 1);
 }
 
@@ -417,7 +427,7 @@ apr_status_t cfmt_act_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
         rv = go_on(&l, in);
         note_next(&l, in);
     }
-    if (rv == APR_SUCCESS && l.read) {
+    if (rv == APR_SUCCESS && (l.read || l.read_absent)) {
         rv = read_soon(&l);
     }
     if (l.next && (!*pdue || l.next < *pdue)) {

@@ -147,8 +147,9 @@ apr_status_t cfmt_http_poll(cfmt_http_t *h, struct pollfd *fds, int nfds,
 {
     transfer_t *t, *next;
 
-    (void)fds, (void)nfds, (void)timeout;
-    *pended = 0;
+    (void)fds, (void)nfds;
+    m.waited += timeout; /* of who ends and waits for answers; else there is none */
+    *pended = told_poll(h->node);
     for (t = APR_RING_FIRST(&h->transfers);
          t != APR_RING_SENTINEL(&h->transfers, transfer_t, link); t = next) {
         next = APR_RING_NEXT(t, link);

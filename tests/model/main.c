@@ -1,11 +1,14 @@
 /*
- * Runs seeds: model [--seed N]... [--episodes N] [--years N] [--events LIST] [--verbose].
+ * Plays worlds. Each seed has several: a world's rounds get dearer as its tables grow, and a short
+ * one has all that a long one has. A world has a number of its own, made of the seed's, by which it
+ * is played again.
  */
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <apr_general.h>
@@ -15,8 +18,9 @@
 
 #define FIXED 8
 #define FRESH 8
-#define LONG 10                  /* seeds of --years */
-#define EPISODES 3680            /* of all seeds together */
+#define LONG 10                  /* seeds of --years, a world each */
+#define WORLDS 6                 /* of a seed */
+#define EPISODES 32              /* of a world */
 
 model_t m;
 static char dir[200];
@@ -29,7 +33,7 @@ static void begin_settings(void)
 
     m.conf = (conf_t){ .enforce = 1, .calm = 15 * MIN, .calm_max = 2 * HOUR,
                        .min_advertised = 15 * MIN, .min_withdrawn = 15 * MIN, .lag = 5 * MIN,
-                       .poll = MIN, .timeout = DAY };
+                       .poll = m.years ? 10 * MIN : MIN, .timeout = DAY };
     m.conf.check = rnd_chance(&r, 30);
     m.conf.calm = rnd_chance(&r, 60) ? 15 * MIN : rnd_span(&r, 10, 25) * MIN;
 }
@@ -51,17 +55,19 @@ void settings_make(void)
     m.settings = apr_table_make(m.pool, 24);
     set("AccountId", ACCOUNT);
     set("Mode", m.conf.enforce ? "enforce" : "observe");
-    set("Retention", m.years ? "journal=60d evidence=10d traffic=10d rejected=10d"
+    set("Retention", m.years ? "journal=60d evidence=10d traffic=10d rejected=10d outbox=10d"
                              : "journal=400d evidence=30d traffic=90d rejected=30d");
     set_time("Calm", m.conf.calm);
     set_time("MinAdvertised", m.conf.min_advertised);
     set_time("PollInterval", m.conf.poll);
+    set_time("AnalyticsInterval", m.conf.poll);
     if (m.conf.check) {
         set("WithdrawCheck", "exec:/bin/true");
     }
     for (i = 0; i < PREFIXES; i++) {
         set(apr_pstrcat(m.pool, "Prefix ", m.w.prefix[i].text, NULL), m.w.prefix[i].options);
     }
+    (void)told_channels();
 }
 
 void settings_publish(void)
@@ -101,6 +107,7 @@ static void begin(void)
     m.off = 0;
     m.jumped_at = m.conf_at = m.killed_at = m.traffic_at = 0;
     memset(m.shown_at, 0, sizeof(m.shown_at));
+    m.waited = 0;
     m.next = m.depth = m.pids = m.down = 0;
     m.cur = NULL;
     m.leaderless = m.now;
@@ -117,6 +124,7 @@ static void begin(void)
     orders_begin();
     oracle_begin();
     oracle_store_begin();
+    told_begin();
 }
 
 static void each_minute(void *arg)
@@ -124,6 +132,7 @@ static void each_minute(void *arg)
     apr_int64_t n = (m.now - EPOCH) / MIN;
 
     oracle_live();
+    told_look();
     if (n % 10 == 0) {
         orders_routine();
     }
@@ -235,27 +244,24 @@ static void keep_events(const char *list)
     m.plan.from -= m.plan.from % MIN;
 }
 
-static void run_seed(apr_uint64_t seed, int count, const char *events)
+static int run_world(apr_uint64_t number, int count, const char *events)
 {
     apr_pool_t *p;
     int failed;
 
     apr_pool_create(&p, NULL);
-    m.seed = seed;
+    m.seed = number;
     m.episodes = count;
-    plan_make(&m.plan, seed, count, m.years, p);
+    plan_make(&m.plan, number, count, m.years, p);
     if (events) {
         keep_events(events);
     }
-    printf("seed %" APR_UINT64_T_FMT ", profile %d: ", seed, m.plan.profile);
-    fflush(stdout);
     failed = model_run();
     rounds += m.rounds;
     episodes += m.attacks;
-    printf("%" APR_INT64_T_FMT " episodes, %" APR_INT64_T_FMT " rounds%s\n", m.attacks, m.rounds,
-           failed ? ", VIOLATED" : "");
     if (failed) {
         violations++;
+        printf("world %" APR_UINT64_T_FMT ", profile %d: VIOLATED\n", number, m.plan.profile);
         if (events) {
             trace_show();
             printf("%s\n", m.failure);
@@ -265,6 +271,23 @@ static void run_seed(apr_uint64_t seed, int count, const char *events)
         }
     }
     apr_pool_destroy(p);
+    return failed;
+}
+
+static void run_seed(apr_uint64_t seed, int count)
+{
+    apr_uint64_t first = seed * 100;
+    int i, worlds = m.years ? 1 : WORLDS;
+    apr_int64_t r = rounds, n = episodes;
+    clock_t began = clock();
+
+    for (i = 0; i < worlds; i++) {
+        (void)run_world(first + (apr_uint64_t)i, count, NULL);
+    }
+    printf("seed %" APR_UINT64_T_FMT ", worlds %" APR_UINT64_T_FMT " to %" APR_UINT64_T_FMT ": %"
+           APR_INT64_T_FMT " episodes, %" APR_INT64_T_FMT " rounds in %.1f s\n", seed, first,
+           first + (apr_uint64_t)worlds - 1, episodes - n, rounds - r,
+           (double)(clock() - began) / CLOCKS_PER_SEC);
 }
 
 /* Addresses go into the seeds of hash tables, whose order must be the same again. */
@@ -288,25 +311,18 @@ apr_time_t apr_time_now(void)
 /* fresh: seeds that nobody has seen yet, too. */
 static void run_default(int count, int fresh)
 {
-    apr_uint64_t base = (apr_uint64_t)time(NULL) * 1000;
-    int i;
+    apr_uint64_t base = (apr_uint64_t)time(NULL) * 10;
+    int i, fixed = m.years ? LONG : FIXED;
 
-    for (i = 0; m.years && i < LONG; i++) {
-        run_seed((apr_uint64_t)(i + 1), 0, NULL);
-    }
-    if (m.years) {
-        return;
-    }
-    count = count ? count : EPISODES / (FIXED + FRESH);
-    for (i = 0; i < FIXED + fresh; i++) {
-        run_seed(i < FIXED ? (apr_uint64_t)(i + 1) : base + (apr_uint64_t)i, count, NULL);
+    for (i = 0; i < fixed + (m.years ? 0 : fresh); i++) {
+        run_seed(i < fixed ? (apr_uint64_t)(i + 1) : base + (apr_uint64_t)(i - fixed), count);
     }
 }
 
 int main(int argc, char **argv)
 {
-    const char *events = NULL, *seed = NULL;
-    int i, count = 0, fresh = FRESH;
+    const char *events = NULL, *seed = NULL, *world = NULL;
+    int i, count = EPISODES, fresh = FRESH;
 
     fix_addresses(argv);
     apr_initialize();
@@ -324,13 +340,17 @@ int main(int argc, char **argv)
             continue;
         }
         seed = !strcmp(argv[i], "--seed") ? value : seed;
+        world = !strcmp(argv[i], "--world") ? value : world;
         count = !strcmp(argv[i], "--episodes") ? atoi(value) : count;
         m.years = !strcmp(argv[i], "--years") ? atoi(value) : m.years;
         events = !strcmp(argv[i], "--events") ? value : events;
         i++;
     }
-    if (seed) {
-        run_seed(strtoull(seed, NULL, 10), count ? count : EPISODES / (FIXED + FRESH), events);
+    if (world) {
+        (void)run_world(strtoull(world, NULL, 10), count, events);
+    }
+    else if (seed) {
+        run_seed(strtoull(seed, NULL, 10), count);
     }
     else {
         run_default(count, fresh);

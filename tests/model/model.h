@@ -278,6 +278,21 @@ void oracle_store_begin(void);
 /* So long it must be calm, by the withdrawals and attacks that are known; all: by all there are. */
 apr_interval_time_t oracle_calm(const prefix_t *p, int all);
 void oracle_withdrawn(const prefix_t *p, const change_t *how);
+/* It is advertised by somebody else. */
+void oracle_undone(const prefix_t *p);
+
+int oracle_is_open(const attack_t *a);
+
+/* ---- oracle_told.c: channels, and what people are told ---------------------------------------- */
+
+void told_begin(void);
+/* Named in the settings, too. */
+const apr_array_header_t *told_channels(void);
+/* Messages of it that have been answered. */
+int told_poll(const node_t *n);
+void told_lost(const node_t *n);
+/* Each minute. */
+void told_look(void);
 
 /* ---- main.c ---------------------------------------------------------------------------------- */
 
@@ -309,6 +324,7 @@ typedef struct model_t {
     apr_time_t traffic_at;         /* asked, and all of it answered */
     apr_time_t killed_at;          /* somebody was, and what he was shown may be lost */
     node_t *cur;           /* whose code runs */
+    apr_interval_time_t waited; /* while somebody ended */
     int depth, pids;
     apr_time_t origin_ok[PREFIXES]; /* the origin check said yes, asked then */
     int down;              /* the server is stopped: nothing is received */

@@ -34,7 +34,7 @@ static const cfmt_clock_t model_clock_seam = { .now = read_clock };
 apr_time_t __wrap_cfmt_monotonic(void);
 apr_time_t __wrap_cfmt_monotonic(void)
 {
-    return m.now - EPOCH + DAY;
+    return m.now - EPOCH + DAY + m.waited;
 }
 
 /* ---- processes ------------------------------------------------------------------------------- */
@@ -225,6 +225,7 @@ void node_start(node_t *n)
     log = apr_pcalloc(n->pool, sizeof(*log));
     *log = (cfmt_log_t){ .write = take_line, .baton = n, .max = CFMT_LOG_NOTICE };
     conf.api = api;
+    conf.channels = told_channels();
     conf.log = log;
     conf.settings = apr_table_clone(n->pool, m.settings);
     n->pid = FIRST_PID + ++m.pids;
@@ -254,6 +255,7 @@ void node_stop(node_t *n, int kindly)
     if (kindly) {
         cfmt_engine_end(n->e);
     }
+    told_lost(n);
     apr_pool_destroy(n->pool);
     n->e = NULL;
     m.cur = cur;

@@ -7,8 +7,7 @@
  * told of, or on evidence that is not calm; (2) the 15 minutes; (3) holds, windows, causes, gates;
  * (6) each change has an intent and one who wanted it; (10) budgets: here. (4) what can be
  * withdrawn is: oracle_live.c. (5) each delivery counts, (6) each change is recorded once,
- * (8) rebuilds, (9) audit, (11) growth: oracle_store.c. (7) is of messages, which nobody sends yet:
- * its judge belongs into a file of its own, called by oracle_store().
+ * (8) rebuilds, (9) audit, (11) growth: oracle_store.c. (7) messages: oracle_told.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +37,7 @@ static minute_t ring[PREFIXES][RING];
 static apr_array_header_t *fresh;
 static apr_time_t newest_calm[PREFIXES];
 static apr_time_t withdrawals[PREFIXES][WITHDRAWALS];
-static int withdrawn[PREFIXES];
+static int withdrawn[PREFIXES], undone[PREFIXES][WITHDRAWALS];
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
@@ -173,12 +172,33 @@ void oracle_told(const told_t *t, const node_t *n)
 
 /* ---- how long it must be calm ---------------------------------------------------------------- */
 
+/* Asked for, and then carried out: one. */
+static void note_withdrawal(int i, int asked)
+{
+    int last = (withdrawn[i] + WITHDRAWALS - 1) % WITHDRAWALS;
+    int new = !withdrawn[i] || asked || !undone[i][last] || m.now - withdrawals[i][last] > MIN;
+
+    last = new ? withdrawn[i]++ % WITHDRAWALS : last;
+    undone[i][last] = asked;
+    withdrawals[i][last] = m.now;
+}
+
 void oracle_withdrawn(const prefix_t *p, const change_t *how)
 {
     int i = (int)(p - m.w.prefix);
 
     if (!strcmp(how->who, "policy")) {
-        withdrawals[i][withdrawn[i]++ % WITHDRAWALS] = m.now;
+        note_withdrawal(i, 0);
+    }
+}
+
+/* Somebody else changed it back before routers had followed: nobody calls it a withdrawal. */
+void oracle_undone(const prefix_t *p)
+{
+    int i = (int)(p - m.w.prefix);
+
+    if (withdrawn[i] && m.now - withdrawals[i][(withdrawn[i] - 1) % WITHDRAWALS] < 17 * MIN) {
+        undone[i][(withdrawn[i] - 1) % WITHDRAWALS] = 1;
     }
 }
 
@@ -206,7 +226,7 @@ apr_interval_time_t oracle_calm(const prefix_t *p, int all)
     for (i = 0; i < WITHDRAWALS && i < withdrawn[index]; i++) {
         apr_time_t w = withdrawals[index][i];
 
-        if (m.now - w > (all ? 26 : 23) * HOUR) {
+        if (m.now - w > (all ? 26 : 23) * HOUR || (!all && undone[index][i])) {
             continue;
         }
         for (back = 0, k = m.w.first; !back && k < m.w.attacks->nelts; k++) {
@@ -284,6 +304,13 @@ static int is_on(const attack_t *a, const prefix_t *p)
     return (a->ev->how & 3) == ATTACK_RULE
                ? cfmt_cidr_contains(&p->cidr, &m.w.prefix[a->ev->prefix].cidr)
                : attack_is_on(a, p);
+}
+
+int oracle_is_open(const attack_t *a)
+{
+    apr_time_t start;
+
+    return is_open(a, &start);
 }
 
 static void check_attack(const prefix_t *p, const attack_t *a)
@@ -376,9 +403,12 @@ static void advertises(const prefix_t *p, const change_t *how)
 {
     int i, index = (int)(p - m.w.prefix), auto_ = strstr(p->options, "advertise=auto") != NULL;
     int known = 0;
+    /* by a clock that was set back it is less */
+    apr_interval_time_t hour = HOUR + MIN
+                               + (m.jumped_at && m.now - m.jumped_at < 6 * HOUR ? 2 * HOUR : 0);
 
     for (i = 0; i < WITHDRAWALS && i < withdrawn[index]; i++) {
-        auto_ |= m.now - withdrawals[index][i] <= HOUR + MIN;
+        auto_ |= m.now - withdrawals[index][i] <= hour;
     }
     if (!m.conf.enforce && m.now - m.conf_at > SEC(1)) {
         model_fail(3, "%s is advertised in mode observe", p->text);
@@ -462,6 +492,7 @@ void oracle_patch(const node_t *n, prefix_t *p, int want, change_t *how)
     }
     else {
         withdraws(p);
+        note_withdrawal((int)(p - m.w.prefix), 1); /* it may have been: so the policy sees it */
     }
     how->told = 0;
 }

@@ -34,7 +34,7 @@ static int is_anywhere(const attack_t *a)
         end |= a->reports[i].end && a->reports[i].ts >= a->last_start;
     }
     return a->ev->how & ATTACK_NO_TARGET && !(a->ev->how & (ATTACK_FOREIGN | ATTACK_SILENT))
-           && !end && !a->closed_at && m.now - a->from < 26 * HOUR;
+           && !end && !a->closed_at; /* minutes that are unknown hold up its timeout */
 }
 
 /* What is in the way now was in the way until now. */
@@ -44,11 +44,11 @@ static void look_around(prefix_t *p)
 
     if (orders_forbid(p, model_clock()) || !m.conf.enforce || m.off || m.down
         || (!m.node[0].e && !m.node[1].e)) {
-        p->obstructed = m.now;
+        later(&p->obstructed, m.now);
     }
     for (i = m.w.first; i < m.w.attacks->nelts; i++) {
         if (is_anywhere(APR_ARRAY_IDX(m.w.attacks, i, attack_t *))) {
-            p->obstructed = m.now;
+            later(&p->obstructed, m.now);
         }
     }
 }
@@ -72,19 +72,21 @@ static apr_time_t deadline(const prefix_t *p)
     for (i = m.w.first; i < m.w.attacks->nelts; i++) {
         const attack_t *a = APR_ARRAY_IDX(m.w.attacks, i, attack_t *);
 
-        if (attack_is_on(a, p) && a->from <= m.now) {
+        /* traffic in the larger prefix may be joined with an attack on this one */
+        if ((attack_is_on(a, p) || cfmt_cidr_contains(&m.w.prefix[a->ev->prefix].cidr, &p->cidr))
+            && a->from <= m.now) {
             later(&t, last_traffic(a) + calm);
             later(&t, a->last_start + calm);
             later(&t, a->last_end);
         }
     }
-    later(&t, p->obstructed + 2 * MIN);
-    later(&t, m.w.upstream_bad);
+    later(&t, p->obstructed + 2 * m.conf.poll);
+    later(&t, m.w.upstream_bad + (m.years ? 2 * m.conf.poll : 0));
     /* what it had claimed and was about to do; and the minutes that were missed are asked again */
-    later(&t, m.leaderless + 10 * MIN);
-    later(&t, m.killed_at + 10 * MIN);
+    later(&t, m.leaderless + 9 * MIN + m.conf.poll);
+    later(&t, m.killed_at + 9 * MIN + m.conf.poll);
     later(&t, m.jumped_at ? m.jumped_at + calm + 10 * MIN : 0);
-    later(&t, m.conf_at ? m.conf_at + 6 * MIN : 0);
+    later(&t, m.conf_at ? m.conf_at + 6 * m.conf.poll : 0);
     return t + (p->idle_calm && !m.w.legit ? 75 * MIN : 0) + ROUNDS * m.conf.poll;
 }
 

@@ -7,6 +7,7 @@
 
 #include <apr_strings.h>
 
+#include "cfmt_store_outbox.h"
 #include "model.h"
 #include "store/store_private.h"
 
@@ -174,11 +175,26 @@ static apr_status_t project_all(cfmt_store_t *s, apr_pool_t *p)
     return rv;
 }
 
+/* A rebuild tells nothing. */
+static void check_silence(cfmt_store_t *s, apr_int64_t told)
+{
+    apr_array_header_t *rows;
+    apr_pool_t *p;
+
+    apr_pool_create(&p, m.pool);
+    if (cfmt_outbox_list(s, NULL, 0, 1, &rows, p) != APR_SUCCESS
+        || (rows->nelts && APR_ARRAY_IDX(rows, 0, cfmt_outbox_row_t).id > told)) {
+        model_fail(7, "a rebuild tells people something");
+    }
+    apr_pool_destroy(p);
+}
+
 /* Of a copy: nobody else is disturbed. */
 static void check_rebuild(void)
 {
     const char *copy = apr_pstrcat(m.pool, m.db, ".copy", NULL), *want;
     cfmt_store_t *s = NULL;
+    apr_int64_t told = eye_int("SELECT max(id) FROM outbox");
     apr_pool_t *p;
 
     apr_pool_create(&p, m.pool);
@@ -194,6 +210,7 @@ static void check_rebuild(void)
             model_fail(8, "the copy cannot be rebuilt");
         }
         show_difference(eye_dump(s, p), want);
+        check_silence(s, told);
     }
     apr_pool_destroy(p);
     (void)unlink(copy);
@@ -216,6 +233,7 @@ static const struct {
     { "evidence_minute", 50, 9000, 0 }, { "journal", 200, 1500, 30 }, { "event", 20, 0, 12 },
     { "attack", 20, 0, 2 }, { "intent", 20, 30, 10 }, { "hold", 20, 0, 2 }, { "window", 20, 0, 1 },
     { "proposal", 20, 0, 4 }, { "adoption", 20, 0, 2 }, { "audit", 40, 60, 30 },
+    { "outbox", 40, 200, 60 }, { "channel", 4, 0, 0 },
 };
 
 /* Rows that retention removes are those of so many days. */

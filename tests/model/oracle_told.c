@@ -140,9 +140,11 @@ static void check_news(const cfmt_channel_conf_t *c, const cfmt_news_t *n)
     apr_hash_set(news, key, APR_HASH_KEY_STRING, "");
 }
 
-void __wrap_cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c, const cfmt_message_t *message,
+void __wrap_cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c,
+                          const cfmt_message_t *message,
                           void (*done)(void *baton, const cfmt_sent_t *sent), void *baton);
-void __wrap_cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c, const cfmt_message_t *message,
+void __wrap_cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c,
+                          const cfmt_message_t *message,
                           void (*done)(void *baton, const cfmt_sent_t *sent), void *baton)
 {
     int channel = strcmp(c->name, names[0]) != 0, how, arrives;
@@ -244,8 +246,8 @@ static int is_exposed(int i)
     const prefix_t *p = &m.w.prefix[i];
     int k;
 
-    if (p->now.on || m.shown[i].on || !m.shown_at[i] || p->missing || p->enabled || p->bgp > 0
-        || p->approved < 0 || m.unfit & 1u << i) {
+    if (p->now.on || m.shown[i].on || m.now - m.shown_at[i] > 3 * MIN || p->missing
+        || p->enabled || p->bgp > 0 || p->approved < 0 || m.unfit & 1u << i) {
         return 0;
     }
     for (k = m.w.first; k < m.w.attacks->nelts; k++) {

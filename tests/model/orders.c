@@ -103,14 +103,16 @@ static void give_by_id(order_e what, int prefix)
     }
 }
 
-static void close_attack(void)
+/* The newest one without a target that is as old. */
+static void close_attack(apr_interval_time_t age)
 {
     int i;
 
     for (i = m.w.attacks->nelts - 1; i >= m.w.first; i--) {
         attack_t *a = APR_ARRAY_IDX(m.w.attacks, i, attack_t *);
 
-        if (a->ev->how & ATTACK_NO_TARGET && a->reported && !a->closed_at) {
+        if (a->ev->how & ATTACK_NO_TARGET && a->reported && !a->closed_at
+            && m.now - a->from > age) {
             a->closed_at = m.now;
             give(O_CLOSE, a->ev->prefix, a->number, 0, 0);
             return;
@@ -133,7 +135,7 @@ void orders_give(ev_t *ev)
         give_by_id((order_e)ev->how, ev->prefix);
         break;
     case O_CLOSE:
-        close_attack();
+        close_attack(0);
         break;
     default:
         give((order_e)ev->how, ev->prefix, 0, 0, 0);
@@ -295,6 +297,9 @@ void orders_routine(void)
     int i;
 
     answer_proposal();
+    if (rnd_chance(&r, 10)) { /* with attacks each day it does not time out */
+        close_attack(26 * HOUR);
+    }
     for (i = 0; i < PREFIXES; i++) {
         const prefix_t *p = &m.w.prefix[i];
         int is_held = held[i][0] > model_clock() || held[i][1] > model_clock();

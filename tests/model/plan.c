@@ -120,7 +120,7 @@ static void span(plan_t *plan)
     plan->from -= plan->from % MIN;
     plan->to = plan->from;
     for (i = 0; i < plan->n; i++) {
-        apr_time_t end = plan->ev[i].at + plan->ev[i].len + 90 * MIN;
+        apr_time_t end = plan->ev[i].at + plan->ev[i].len + 60 * MIN;
 
         plan->to = end > plan->to ? end : plan->to;
     }
@@ -138,7 +138,7 @@ void plan_make(plan_t *plan, apr_uint64_t seed, int episodes, int years, apr_poo
         push(all, EV_ATTACK, at, &r);
         interfere(all, plan->profile, at, &r);
         at += years ? rnd_span(&r, MIN, 16 * HOUR)
-              : rnd_chance(&r, 85) ? rnd_span(&r, 10, 400) * SEC(1) : rnd_span(&r, 20, 60) * MIN;
+              : rnd_chance(&r, 93) ? rnd_span(&r, 10, 300) * SEC(1) : rnd_span(&r, 20, 60) * MIN;
     }
     qsort(all->elts, (size_t)all->nelts, sizeof(ev_t), by_time);
     plan->ev = (ev_t *)all->elts;

@@ -85,7 +85,7 @@ void shrink(void)
     (void)fails(m.plan.ev, m.plan.n);
     m.verbose = verbose;
     trace_show();
-    printf("%s\nreplay: tests/model/run --seed %" APR_UINT64_T_FMT " --episodes %d%s --events ",
+    printf("%s\nreplay: tests/model/run --world %" APR_UINT64_T_FMT " --episodes %d%s --events ",
            m.failure, m.seed, m.episodes, m.years ? " --years 1" : "");
     for (i = 0; i < m.plan.n; i++) {
         printf("%s%d", i ? "," : "", m.plan.ev[i].id);

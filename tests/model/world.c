@@ -72,6 +72,9 @@ void world_change(prefix_t *p, int on, by_e by, const change_t *how)
         apr_cpystrn(c.cause, how->cause, sizeof(c.cause));
         apr_cpystrn(c.who, how->who, sizeof(c.who));
     }
+    if (on && by != BY_US) {
+        oracle_undone(p);
+    }
     p->now = c;
     if (p->switches == SWITCHES) {
         memmove(p->routed, p->routed + 1, sizeof(p->routed[0]) * (SWITCHES - 1));
@@ -303,7 +306,7 @@ static void change_configuration(const ev_t *ev)
         m.conf.calm = rnd_span(&r, 10, 20) * MIN;
         break;
     case 2:
-        m.conf.poll = rnd_chance(&r, 70) ? MIN : 2 * MIN;
+        m.conf.poll = (m.years ? 10 : 1) * (rnd_chance(&r, 70) ? MIN : 2 * MIN);
         break;
     case 3:
         m.conf.check = !m.conf.check;

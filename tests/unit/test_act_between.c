@@ -176,6 +176,12 @@ START_TEST(it_is_not_read_in_each_round)
     ck_assert(at > 0);
     due_of(e);
     ck_assert(e->hurried_at == at || cfmt_monotonic() - at >= S(1));
+    unit_skip(S(20)); /* not listed: it will not be so in the next second either */
+    due_of(e);
+    ck_assert_int_eq(e->hurried_at, at);
+    unit_skip(S(11));
+    due_of(e);
+    ck_assert(e->hurried_at > at);
     acting_end();
 }
 END_TEST
@@ -265,6 +271,23 @@ START_TEST(gone_after_a_call_has_failed)
     goes_missing(e);
     unit_skip(S(16 * 60));
     acting_until(e, acting_state(id), "failed");
+    acting_end();
+}
+END_TEST
+
+/* It was read as wanted before: nothing has failed. */
+START_TEST(gone_after_it_was_done_is_done)
+{
+    cfmt_engine_t *e = acting_start(1);
+    apr_int64_t id = acting_intent(0, "user ann", "operator");
+
+    acting_until(e, acting_state(id), "propagating");
+    goes_missing(e);
+    unit_skip(S(5 * 60));
+    acting_rounds(e, S(1));
+    newest_is(NEWEST("state"), "propagating");
+    unit_skip(S(16 * 60));
+    acting_until(e, acting_state(id), "done");
     acting_end();
 }
 END_TEST
@@ -476,6 +499,7 @@ Suite *suite_act_between(void)
     tcase_add_test(tc, an_older_copy_is_no_change);
     tcase_add_test(tc, what_did_not_stay_has_failed);
     tcase_add_test(tc, gone_after_a_call_has_failed);
+    tcase_add_test(tc, gone_after_it_was_done_is_done);
     tcase_add_test(tc, what_was_accepted_may_still_show);
     tcase_add_test(tc, observe_cancels_what_is_queued);
     tcase_add_test(tc, the_policy_looks_again);
