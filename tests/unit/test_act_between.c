@@ -292,6 +292,20 @@ START_TEST(gone_after_it_was_done_is_done)
 }
 END_TEST
 
+/* Nobody led meanwhile: what was changed back an hour later was done before. */
+START_TEST(changed_back_after_it_was_done_is_done)
+{
+    cfmt_engine_t *e = acting_start(1);
+    apr_int64_t id = acting_intent(0, "user ann", "operator");
+
+    acting_until(e, acting_state(id), "propagating");
+    unit_skip(S(60 * 60));
+    acting_is(1, acting_now() - S(60));
+    acting_until(e, acting_state(id), "done");
+    acting_end();
+}
+END_TEST
+
 /* Accepted, not to be seen yet, and then the opposite is wanted. */
 START_TEST(what_was_accepted_may_still_show)
 {
@@ -500,6 +514,7 @@ Suite *suite_act_between(void)
     tcase_add_test(tc, what_did_not_stay_has_failed);
     tcase_add_test(tc, gone_after_a_call_has_failed);
     tcase_add_test(tc, gone_after_it_was_done_is_done);
+    tcase_add_test(tc, changed_back_after_it_was_done_is_done);
     tcase_add_test(tc, what_was_accepted_may_still_show);
     tcase_add_test(tc, observe_cancels_what_is_queued);
     tcase_add_test(tc, the_policy_looks_again);
