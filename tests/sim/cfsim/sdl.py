@@ -7,6 +7,7 @@ The values in a request and an answer are judged here: the package lets any lite
 scalars the schema names itself (uint64, Time ...).
 """
 
+import functools
 import os
 import re
 
@@ -67,14 +68,15 @@ class Schema:
         found = self.schema.get_type(type_name).fields[field].args
         return {name: str(arg.type) for name, arg in found.items()}
 
+    @functools.lru_cache(maxsize=64)  # clients ask the same again and again, and this takes longer than all else
     def query_problems(self, text):
-        """What is wrong with a query text, [] if nothing."""
+        """What is wrong with a query text, () if nothing."""
         try:
             document = self.package.parse(text)
         except Exception as problem:  # 2.3 and 3.x raise different classes
-            return [str(problem).split("\n")[0]]
+            return (str(problem).split("\n")[0],)
         found = [error.message for error in self.package.validate(self.schema, document)]
-        return [text for text in found if not NULLABLE_VARIABLE.search(text)]
+        return tuple(text for text in found if not NULLABLE_VARIABLE.search(text))
 
     def value_problem(self, value, type_text, where):
         """What is wrong with an argument's value, None if nothing."""
