@@ -186,10 +186,10 @@ def check_always(pair, refused=(), calm=19):
     nearly five of lag."""
     pair.server.wait_projected()
     check_apart(pair)
+    wait(lambda: sum(r["attempts"] for r in intents(pair)) == len(patches(pair)), "calls that are on their way", 10)
     sent = patches(pair)
     assert not [p for p in sent if p["status"] != 200 and p["status"] not in refused], sent
     rows = intents(pair)
-    assert sum(r["attempts"] for r in rows) == len(sent), (rows, sent)
     open_ = [r["prefix"] for r in rows if r["state"] in OPEN]
     assert len(open_) == len(set(open_)), rows
     for minute, cidr, want in ours(pair):
