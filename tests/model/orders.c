@@ -181,7 +181,7 @@ static void take_effect(const order_t *o, const char *body)
         break;
     case O_HOLD:
     case O_HOLD_FOR:
-        held[o->prefix][0] = at ? at : APR_INT64_MAX;
+        held[o->prefix][0] = at ? at : APR_INT64_MAX; /* in the place of the one before */
         break;
     case O_RELEASE:
         held[o->prefix][0] = held[o->prefix][1] = 0;
@@ -211,15 +211,17 @@ void orders_look(void)
     if (!left) {
         return;
     }
+    for (i = orders->nelts; i > 0 && left > 0; i--) {
+        left -= !APR_ARRAY_IDX(orders, i - 1, order_t).answered;
+    }
     apr_pool_create(&p, m.pool);
-    for (i = orders->nelts - 1; i >= 0 && left > 0; i--) {
+    for (; i < orders->nelts; i++) { /* in the order in which they took effect */
         order_t *o = &APR_ARRAY_IDX(orders, i, order_t);
         const char *body;
 
         if (o->answered) {
             continue;
         }
-        left--;
         body = eye_text(apr_psprintf(p, "SELECT body FROM journal WHERE id > %" APR_INT64_T_FMT
                                      " AND kind = 'result' AND tag = 'command %" APR_INT64_T_FMT
                                      "'", o->row, o->row), p);
