@@ -50,7 +50,7 @@ def outage(pair):
         assert asked < 200, asked  # it is left alone in between
         pair.sim.clear()
         hit(pair, 6, "END")
-        quiet(pair)
+        quiet(pair, limit=330)  # of its pauses, which grow to five minutes of real time
         check_told(pair)
         check_recovery(pair, before, begin)
         receiver.check_signed()

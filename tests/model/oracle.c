@@ -35,7 +35,7 @@ typedef struct fresh_t {
 
 static minute_t ring[PREFIXES][RING];
 static apr_array_header_t *fresh;
-static apr_time_t newest_calm[PREFIXES];
+static apr_time_t newest_calm[PREFIXES], jumped_at;
 static apr_time_t withdrawals[PREFIXES][WITHDRAWALS];
 static int withdrawn[PREFIXES], undone[PREFIXES][WITHDRAWALS];
 
@@ -93,6 +93,7 @@ void oracle_begin(void)
 {
     memset(ring, 0, sizeof(ring));
     memset(newest_calm, 0, sizeof(newest_calm));
+    jumped_at = 0;
     memset(withdrawn, 0, sizeof(withdrawn));
     memset(calls, 0, sizeof(calls));
     memset(born, 0, sizeof(born));
@@ -158,10 +159,20 @@ static void take_minute(const told_t *t, const node_t *n, int prefix, int i)
     }
 }
 
+/* What is newest by a clock that was set back was told since. */
+static void heed_clock(void)
+{
+    if (m.jumped_at != jumped_at) {
+        jumped_at = m.jumped_at;
+        memset(newest_calm, 0, sizeof(newest_calm));
+    }
+}
+
 void oracle_told(const told_t *t, const node_t *n)
 {
     int i, prefix;
 
+    heed_clock();
     keep_old();
     for (prefix = 0; prefix < PREFIXES; prefix++) {
         for (i = 0; t->asked & 1u << prefix && i < t->n; i++) {
