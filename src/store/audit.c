@@ -178,7 +178,7 @@ static apr_status_t seal(cfmt_store_t *s, cfmt_audit_head_t *head)
 
 apr_status_t cfmt_audit_append(cfmt_store_t *s, cfmt_audit_row_t *row, cfmt_audit_head_t *head)
 {
-    cfmt_audit_head_t mine, *h = head ? head : &mine;
+    cfmt_audit_head_t mine = { .id = 0 }, *h = head ? head : &mine;
     apr_status_t rv;
 
     if (!cfmt_act_said(row->what) || !cfmt_act_said(row->who)) {

@@ -40,7 +40,7 @@ typedef struct rows_t {
 static apr_status_t put_all(rows_t *r)
 {
     apr_status_t rv = r->im->dry ? APR_SUCCESS : cfmt_store_begin(r->s, BEGIN_TIMEOUT);
-    int i, known;
+    int i, known = 0;
 
     if (rv != APR_SUCCESS) {
         return rv;
