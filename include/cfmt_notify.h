@@ -133,6 +133,7 @@ typedef struct cfmt_message_t {
     cfmt_news_t news;
     cfmt_urgency_e priority;
     int count;                /* so many are told in it, of which news is one; 0 = this one */
+    apr_uint64_t told;        /* digest of which these are, in whatever order */
     const char *text;         /* of message.c */
     const char *reply_to;     /* ref of the thread's first message; NULL = none */
     const char *edit;         /* ref of the message that it takes the place of; NULL = a new one */

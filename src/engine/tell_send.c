@@ -227,6 +227,19 @@ static void keep(cfmt_courier_t *c, const cfmt_outbox_row_t *row)
     c->busy = 1;
 }
 
+static apr_uint64_t digest_of(const apr_array_header_t *ids)
+{
+    apr_uint64_t sum = 0;
+    int i;
+
+    for (i = 0; i < ids->nelts; i++) {
+        apr_int64_t id = APR_ARRAY_IDX(ids, i, apr_int64_t);
+
+        sum += (apr_uint64_t)cfmt_digest64(&id, sizeof(id));
+    }
+    return sum;
+}
+
 static apr_status_t send_plan(cfmt_telling_t *t, cfmt_courier_t *c, const cfmt_channel_row_t *ch,
                               const cfmt_plan_t *plan, const apr_array_header_t *all)
 {
@@ -248,6 +261,7 @@ static apr_status_t send_plan(cfmt_telling_t *t, cfmt_courier_t *c, const cfmt_c
     rv = cfmt_tell_text(&row.text, t, c, plan->what, rows);
     rv = rv == APR_SUCCESS ? cfmt_tell_message(&m, t, c, ch, &row, many) : rv;
     m.count = rows->nelts;
+    m.told = digest_of(plan->ids);
     rv = rv == APR_SUCCESS ? lease(t, plan, row.text) : rv;
     if (rv != APR_SUCCESS) {
         return rv == CFMT_EMOVED ? APR_SUCCESS : rv;

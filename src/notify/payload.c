@@ -12,8 +12,8 @@
 const char *cfmt_payload_id(const cfmt_message_t *m, apr_pool_t *p)
 {
     /* a store that is made anew counts from 1 again; what failed may be tried with others in it */
-    const char *what = apr_psprintf(p, "%" APR_TIME_T_FMT " %s %s", m->news.at,
-                                    m->news.dedupe ? m->news.dedupe : "", m->text);
+    const char *what = apr_psprintf(p, "%" APR_TIME_T_FMT " %s %" APR_UINT64_T_FMT, m->news.at,
+                                    m->news.dedupe ? m->news.dedupe : "", m->told);
 
     return apr_psprintf(p, "cfmt_%" APR_INT64_T_FMT "_%016" APR_UINT64_T_HEX_FMT, m->id,
                         (apr_uint64_t)cfmt_digest64(what, strlen(what)));

@@ -38,6 +38,7 @@ void __wrap_cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c, const cfm
     t->chat = apr_pstrdup(unit_pool, m->chat);
     t->id = m->id;
     t->count = m->count;
+    t->told = m->told;
     t->at = cfmt_monotonic();
     pending[telling.pending].done = done;
     pending[telling.pending++].baton = baton;

@@ -17,6 +17,7 @@ typedef struct told_t {
     const char *channel, *text, *reply_to, *edit, *chat;
     apr_int64_t id;
     int count;
+    apr_uint64_t told;
     apr_time_t at;               /* monotonic */
 } told_t;
 

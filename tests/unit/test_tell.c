@@ -143,6 +143,33 @@ START_TEST(one_attack_is_one_thread)
 }
 END_TEST
 
+/* By it a receiver knows what it has seen: the same again, or something more. */
+START_TEST(each_try_says_which_are_told)
+{
+    cfmt_engine_t *e;
+    int i;
+
+    telling_begin();
+    telling_channel("syslog", "name=a");
+    e = telling_engine();
+    telling.dead = "a";
+    telling_news(e, CFMT_NEWS_ATTACK_START, "a1", "start a1");
+    telling_run(e, MIN);
+    ck_assert_int_gt(telling.told->nelts, 1);
+    for (i = 1; i < telling.told->nelts; i++) {
+        ck_assert(telling_at(i)->told == telling_at(0)->told);
+    }
+    telling_news(e, CFMT_NEWS_ATTACK_END, "a1", "end a1");
+    telling_step(7 * 60 * MIN); /* too late for one by one */
+    telling.dead = NULL;
+    telling_run(e, 10 * MIN);
+    i = telling.told->nelts - 1;
+    ck_assert_int_eq(telling_at(i)->id, telling_at(0)->id);
+    ck_assert_int_eq(telling_at(i)->count, 2);
+    ck_assert(telling_at(i)->told != telling_at(0)->told);
+}
+END_TEST
+
 /* It tells of other attacks, too: none of them may take its place, and it takes no other's. */
 START_TEST(what_tells_of_many_attacks_is_in_no_thread)
 {
@@ -384,6 +411,7 @@ Suite *suite_tell(void)
     tcase_add_test(tc, what_is_for_later_waits);
     tcase_add_test(tc, an_attack_that_was_joined_has_the_others_name);
     tcase_add_test(tc, one_attack_is_one_thread);
+    tcase_add_test(tc, each_try_says_which_are_told);
     tcase_add_test(tc, what_tells_of_many_attacks_is_in_no_thread);
     tcase_add_loop_test(tc, a_crash_neither_loses_nor_repeats, 0, 4);
     tcase_add_test(tc, a_claim_of_one_who_lives_is_left_until_it_is_over);

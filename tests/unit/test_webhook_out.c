@@ -123,9 +123,12 @@ START_TEST(the_id_is_that_of_the_message)
     ck_assert_int_eq(tell("/hook", ""), CFMT_SENT_LATER);
     ck_assert_str_ne(header(0, "webhook-id"), header(2, "webhook-id"));
     ck_assert(!strncmp(header(2, "webhook-id"), "cfmt_17_", 8));
-    outgoing_message.text = "in vain so far, so others go along with it";
+    outgoing_message.text = "in the words of another template";
     ck_assert_int_eq(tell("/hook", ""), CFMT_SENT_LATER);
-    ck_assert_str_ne(header(2, "webhook-id"), header(3, "webhook-id"));
+    ck_assert_str_eq(header(2, "webhook-id"), header(3, "webhook-id"));
+    outgoing_message.told++; /* in vain so far, so others go along with it */
+    ck_assert_int_eq(tell("/hook", ""), CFMT_SENT_LATER);
+    ck_assert_str_ne(header(2, "webhook-id"), header(4, "webhook-id"));
 }
 END_TEST
 
