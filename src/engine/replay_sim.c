@@ -24,7 +24,7 @@ static apr_status_t say(cfmt_sim_t *sim, int *psaid)
     cfmt_replay_t *rp = sim->rp;
     cfmt_engine_t *e = rp->e;
     apr_time_t due = 0;
-    apr_status_t rv;
+    apr_status_t rv = APR_SUCCESS;
     int i = 0;
 
     *psaid = 0;

@@ -201,7 +201,7 @@ static const char *upper(const char *name, apr_pool_t *p)
 
 static void put_header(ctl_out_t *out, apr_pool_t *p)
 {
-    const char *cells[CTL_COLUMNS_MAX];
+    const char **cells = apr_palloc(p, CTL_COLUMNS_MAX * sizeof(*cells));
     int i;
 
     for (i = 0; out->list->columns[i].name; i++) {

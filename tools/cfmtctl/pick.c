@@ -270,7 +270,7 @@ static int is_among(const apr_array_header_t *cidrs, const cfmt_cidr_t *cidr)
 int ctl_pick_all(const ctl_world_t *w, const apr_array_header_t *prefixes,
                  apr_array_header_t **pcidrs)
 {
-    const apr_array_header_t *all = w->ctl->operand_count ? candidates(w, prefixes) : NULL;
+    const apr_array_header_t *all = candidates(w, prefixes);
     int i, code = CTL_DONE;
     cfmt_cidr_t cidr;
 
