@@ -42,7 +42,7 @@ static void index_proposals(cfmt_scene_t *sc)
         cfmt_rows_t *rows = rows_of(sc, &pr->prefix);
 
         if (!rows->proposals) {
-            rows->proposals = apr_array_make(sc->p, 2, sizeof(pr));
+            rows->proposals = apr_array_make(sc->p, 2, sizeof(const cfmt_proposal_row_t *));
         }
         APR_ARRAY_PUSH(rows->proposals, const cfmt_proposal_row_t *) = pr;
     }
@@ -57,7 +57,7 @@ static void index_done(cfmt_scene_t *sc)
         cfmt_rows_t *rows = rows_of(sc, &in->prefix);
 
         if (!rows->done) {
-            rows->done = apr_array_make(sc->p, 2, sizeof(in));
+            rows->done = apr_array_make(sc->p, 2, sizeof(const cfmt_intent_row_t *));
         }
         APR_ARRAY_PUSH(rows->done, const cfmt_intent_row_t *) = in;
     }

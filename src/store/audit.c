@@ -3,7 +3,6 @@
  * changed, removed, added or moved is found. Whoever can write the file can write the whole chain
  * anew: against that stands the head that was noted outside (the error log).
  */
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -74,14 +73,14 @@ static void no_head(cfmt_audit_head_t *head)
 /* Text that is none of ours reads as the head of an empty chain. */
 static void parse_head(cfmt_audit_head_t *head, const char *text)
 {
-    long long id;
-    char hash[CFMT_AUDIT_HASH + 1];
+    char *end = NULL;
+    apr_int64_t id = text ? apr_strtoi64(text, &end, 10) : 0;
 
     no_head(head);
-    if (text && sscanf(text, "%lld %64[0-9a-f]", &id, hash) == 2
-        && strlen(hash) == CFMT_AUDIT_HASH) {
+    if (end && end != text && *end == ' '
+        && strspn(end + 1, "0123456789abcdef") >= CFMT_AUDIT_HASH) {
         head->id = id;
-        memcpy(head->hash, hash, sizeof(hash));
+        apr_cpystrn(head->hash, end + 1, CFMT_AUDIT_HASH + 1);
     }
 }
 

@@ -236,7 +236,6 @@ typedef struct ctl_column_t {
 #define WIDE 3       /* in the wide table and in data */
 #define NARROW 4     /* only in the table that is not wide: an age that has its time there */
 #define COLUMN(row, member, label, kind_, table) \
-    /* names of members, no values: NOLINTNEXTLINE(bugprone-macro-parentheses) */ \
     { .name = label, .kind = kind_, .offset = offsetof(row, member), .in_table = table }
 
 typedef struct ctl_list_t {

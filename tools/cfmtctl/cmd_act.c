@@ -176,6 +176,7 @@ static int which(const ctl_world_t *w, apr_array_header_t **pcidrs)
     apr_array_header_t *rows;
     apr_status_t rv = cfmt_prefixes_load(w->store, &rows, w->p);
 
+    *pcidrs = apr_array_make(w->p, 1, sizeof(cfmt_cidr_t));
     if (rv != APR_SUCCESS) {
         return ctl_world_failed(w, rv);
     }

@@ -251,6 +251,7 @@ static int look(ctl_world_t *w, ctl_t *ctl, apr_array_header_t **prows, apr_time
     if (code != CTL_DONE) {
         return code;
     }
+    *prows = apr_array_make(w->p, 1, sizeof(secret_t));
     rv = cfmt_labels_seen(w->store, &seen, psince, w->p);
     if (rv != APR_SUCCESS) {
         return ctl_world_failed(w, rv);

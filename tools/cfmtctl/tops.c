@@ -99,7 +99,8 @@ static top_view_t view_of(const cfmt_top_t *top, const cfmt_tops_t *tops, const 
                           apr_pool_t *p)
 {
     const cfmt_traffic_sum_t *sum = &top->sum;
-    double seconds = (double)apr_time_sec(tops->to - tops->from);
+    apr_time_t whole = apr_time_sec(tops->to - tops->from);
+    double seconds = (double)whole;
     top_view_t v = {
         .of = kinds[sum->kind].word, .name = sum->name, .share = top->share,
         .pps = sum->packets / seconds, .bps = sum->bits / seconds, .packets = sum->packets,
