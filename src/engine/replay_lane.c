@@ -273,7 +273,7 @@ static void do_advertisement(cfmt_lane_t *lane, const cfmt_sim_t *sim, const cfm
     }
 }
 
-/* When attacks on it begin and end; one that follows a withdrawal was too much for it. */
+/* When attacks on it begin and end. */
 static void note_attack(cfmt_lane_t *lane, const cfmt_case_t *c)
 {
     int i, hit = 0;
@@ -292,10 +292,21 @@ static void note_attack(cfmt_lane_t *lane, const cfmt_case_t *c)
     }
     lane->hit_from = c->now;
     APR_ARRAY_PUSH(lane->hits, cfmt_stretch_t) = (cfmt_stretch_t){ .from = c->now };
+}
+
+/* One that follows a withdrawal was too much for it; so was one that nobody can place. */
+static void note_return(cfmt_lane_t *lane, const cfmt_case_t *c)
+{
+    int i, k;
+
     for (i = 0; i < lane->past->nelts; i++) {
         cfmt_past_t *past = &APR_ARRAY_IDX(lane->past, i, cfmt_past_t);
 
-        past->back_at = past->back_at ? past->back_at : c->now;
+        for (k = 0; k < c->nthreats && !past->back_at; k++) {
+            const cfmt_threat_t *t = &c->threats[k];
+
+            past->back_at = (t->here || t->everywhere) && t->from > past->at ? t->from : 0;
+        }
     }
 }
 
@@ -352,6 +363,7 @@ void cfmt_lane_look(cfmt_lane_t *lane, const cfmt_sim_t *sim, const cfmt_scene_t
     follow(lane, sim, row, st);
     make_case(&c, lane, sim, sc, row, st);
     note_attack(lane, &c);
+    note_return(lane, &c);
     cfmt_withdraw_decide(&d, &c);
     cfmt_advertise_decide(&a, &c);
     do_withdrawal(lane, sim, &d);

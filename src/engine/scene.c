@@ -184,7 +184,10 @@ static void add_threats(cfmt_case_t *c, const cfmt_scene_t *sc)
 
 /* ---- the past -------------------------------------------------------------------------------- */
 
-/* When the first attack on it behind t began; 0 = none did. */
+/*
+ * When the first attack on it behind t began; 0 = none did. One that nobody can place counts for
+ * each prefix: it is advertised again because of it, too.
+ */
 static apr_time_t back_after(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr, apr_time_t t)
 {
     apr_time_t first = 0;
@@ -194,7 +197,7 @@ static apr_time_t back_after(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr, ap
         const cfmt_struck_t *a = &APR_ARRAY_IDX(sc->attacks, i, cfmt_struck_t);
         apr_time_t at = a->started_at > t ? a->started_at : a->episode_at;
 
-        if (at > t && (!first || at < first) && cfmt_attack_hits(a, cidr)) {
+        if (at > t && (!first || at < first) && (a->anywhere || cfmt_attack_hits(a, cidr))) {
             first = at;
         }
     }

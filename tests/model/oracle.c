@@ -213,6 +213,13 @@ void oracle_undone(const prefix_t *p)
     }
 }
 
+/* Nobody could say what it is on, or so it may have been: what a rule is about must be read. */
+static int is_anywhere(const attack_t *a)
+{
+    return a->ev->how & ATTACK_NO_TARGET
+           || ((a->ev->how & 3) == ATTACK_RULE && m.w.upstream_bad > a->from - 15 * MIN);
+}
+
 /* The attack came back within the hour: as it is, or as far as anybody was told. */
 static int came_back(const attack_t *a, apr_time_t w, int all)
 {
@@ -226,7 +233,7 @@ static int came_back(const attack_t *a, apr_time_t w, int all)
         first = a->reports[i].ts < first ? a->reports[i].ts : first;
     }
     return first > w + MIN && first <= w + 59 * MIN && a->reports[0].at < model_clock() - MIN
-           && !(a->ev->how & (ATTACK_NO_TARGET | ATTACK_FOREIGN)) && !a->reports[0].end;
+           && !(a->ev->how & ATTACK_FOREIGN) && !a->reports[0].end;
 }
 
 apr_interval_time_t oracle_calm(const prefix_t *p, int all)
@@ -243,7 +250,7 @@ apr_interval_time_t oracle_calm(const prefix_t *p, int all)
         for (back = 0, k = m.w.first; !back && k < m.w.attacks->nelts; k++) {
             const attack_t *a = APR_ARRAY_IDX(m.w.attacks, k, attack_t *);
 
-            back = attack_is_on(a, p) && came_back(a, w, all);
+            back = (attack_is_on(a, p) || (all && is_anywhere(a))) && came_back(a, w, all);
         }
         calm = !back ? calm : 2 * calm < m.conf.calm_max ? 2 * calm : m.conf.calm_max;
     }

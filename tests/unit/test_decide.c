@@ -120,6 +120,32 @@ START_TEST(threats_are_here_or_everywhere)
 }
 END_TEST
 
+static const struct {
+    const char *target;
+    int came_back;
+} returns[] = {
+    { "203.0.113.7", 1 }, { "198.51.100.7", 0 }, { NULL, 1 }, /* nobody can place it */
+};
+
+START_TEST(an_attack_behind_a_withdrawal_is_back)
+{
+    cfmt_engine_t *e;
+    cfmt_case_t c;
+
+    acting_begin();
+    acting_is(1, acting_now() - S(86400));
+    e = acting_policy("observe", NULL);
+    acting_until(e, acting_state(acting_intent(0, "unix:alice", "proposal")),
+                 "propagating");
+    acting_rounds(e, S(2));
+    acting_alert(0, returns[_i].target);
+    c = look(e);
+    ck_assert_int_eq(c.npast, 1);
+    ck_assert_int_eq(c.past[0].back_at > c.past[0].at, returns[_i].came_back);
+    acting_end();
+}
+END_TEST
+
 START_TEST(the_cursor_is_of_before_and_the_head_of_behind)
 {
     cfmt_engine_t *e = start("enforce", "withdraw=auto");
@@ -417,6 +443,8 @@ Suite *suite_decide(void)
     tcase_add_loop_test(tc, a_hold_on_what_covers_it_holds_it, 0, KIT_COUNT(holds));
     tcase_add_test(tc, a_window_of_all_is_one_of_each);
     tcase_add_loop_test(tc, threats_are_here_or_everywhere, 0, KIT_COUNT(threats));
+    tcase_add_loop_test(tc, an_attack_behind_a_withdrawal_is_back, 0,
+                        sizeof(returns) / sizeof(returns[0]));
     tcase_add_test(tc, the_cursor_is_of_before_and_the_head_of_behind);
     tcase_add_loop_test(tc, only_what_was_cut_has_no_last_look, 0, KIT_COUNT(cuts));
     tcase_add_test(tc, a_decision_is_written_when_it_changes);
