@@ -123,7 +123,7 @@ typedef struct cfmt_threat_t {
 /* A withdrawal of ours by the policy or by an approved proposal. */
 typedef struct cfmt_past_t {
     apr_time_t at;      /* it was withdrawn */
-    apr_time_t back_at; /* the first attack on it after that, or on nobody knows what, began; or 0 */
+    apr_time_t back_at; /* then began the first attack on it, or on nobody knows what; 0 = none */
 } cfmt_past_t;
 
 /* A maintenance window of this prefix, or of all. */

@@ -237,6 +237,12 @@ apr_status_t cfmt_journal_head(cfmt_store_t *s, apr_int64_t *pid);
 
 /* meta: small facts of the store itself. def when absent. */
 apr_status_t cfmt_meta_int(cfmt_store_t *s, const char *name, apr_int64_t def, apr_int64_t *pv);
+typedef struct cfmt_meta_int_t {
+    const char *name;
+    apr_int64_t *pv;        /* 0 when absent */
+} cfmt_meta_int_t;
+/* Several of one moment, in one look. */
+apr_status_t cfmt_meta_ints(cfmt_store_t *s, const cfmt_meta_int_t *wanted, int n);
 apr_status_t cfmt_meta_set_int(cfmt_store_t *s, const char *name, apr_int64_t v);
 #define CFMT_META_CURSOR "cursor"     /* highest journal id projected */
 #define CFMT_META_MIN_CODE "min_code" /* lowest CFMT_SCHEMA that may write */
@@ -292,6 +298,16 @@ apr_status_t cfmt_job_hurry(cfmt_store_t *s, const char *name, apr_time_t now, i
 apr_status_t cfmt_job_now(cfmt_store_t *s, const char *name, apr_time_t now);
 /* When it is due and its claim over; 0: there is no such row. */
 apr_status_t cfmt_job_due(cfmt_store_t *s, const char *name, apr_time_t *pdue);
+typedef struct cfmt_job_due_t {
+    const char *name;
+    apr_time_t at;          /* as cfmt_job_due says */
+    int due;                /* now: a claim can succeed, unless another process has it */
+} cfmt_job_due_t;
+/* All that there are, in one look: cfmt_job_due_t in p. */
+apr_status_t cfmt_jobs_due(cfmt_store_t *s, apr_time_t now, apr_array_header_t **prows,
+                           apr_pool_t *p);
+/* The one of that name among them; NULL: it is not there yet. */
+const cfmt_job_due_t *cfmt_job_find(const apr_array_header_t *rows, const char *name);
 
 /* ---- projection.c: event, attack, attack_key, entity as the projector reads and writes them -- */
 

@@ -135,6 +135,8 @@ apr_status_t cfmt_jobs_load(cfmt_store_t *s, apr_array_header_t **prows, apr_poo
 typedef struct cfmt_remap_t {
     apr_int64_t row, after;
 } cfmt_remap_t;
+#define CFMT_META_REMAP_ROW "remap_row"
+#define CFMT_META_REMAP_AFTER "remap_after"
 apr_status_t cfmt_remap_load(cfmt_store_t *s, cfmt_remap_t *r);
 apr_status_t cfmt_remap_save(cfmt_store_t *s, const cfmt_remap_t *r);
 /*

@@ -13,10 +13,8 @@
 #define OFTEN apr_time_from_msec(250)  /* monotonic: not more often, however busy intake is */
 #define SELDOM apr_time_from_sec(10)   /* nothing happened but time */
 #define STALE_MORE apr_time_from_sec(600) /* behind the lag */
-#define ATTACKS_MAX 1000               /* open, and as many ended ones, looked at at once */
 #define SAYS_MAX 100                   /* journaled at once */
 #define STEP_WAIT apr_time_from_msec(250)
-#define MORE apr_time_from_sec(3600)   /* attacks that ended so long before the oldest minute */
 
 struct cfmt_attacks_t {
     apr_int64_t cursor;     /* of the last look; < 0 = none */
@@ -46,18 +44,12 @@ typedef struct look_t {
 
 /* ---- what is known --------------------------------------------------------------------------- */
 
-/* So long back minutes are looked at. */
-static apr_interval_time_t back(const look_t *l)
-{
-    return (l->c.timeout > DAY ? l->c.timeout : DAY) + CFMT_MINUTE;
-}
-
 /* Where the next page begins; what happened in the same microsecond is on both. */
 static apr_time_t page_end(const apr_array_header_t *rows)
 {
     apr_time_t first, last;
 
-    if (rows->nelts < ATTACKS_MAX) {
+    if (rows->nelts < CFMT_KNOWN_MAX) {
         return APR_INT64_MAX;
     }
     first = APR_ARRAY_IDX(rows, 0, cfmt_struck_t).last_at;
@@ -66,24 +58,23 @@ static apr_time_t page_end(const apr_array_header_t *rows)
 }
 
 /* Nothing is opened for minutes that an attack may have which is too many to be here. */
-static apr_status_t load_attacks(look_t *l)
+static apr_status_t load_attacks(look_t *l, const cfmt_known_t *known)
 {
-    apr_array_header_t *ended = apr_array_make(l->p, 16, sizeof(cfmt_struck_t));
+    const apr_array_header_t *open = known->open, *ended = known->ended;
     cfmt_attacks_t *a = l->e->attacks;
-    cfmt_store_t *s = l->e->store;
     int paged = a->before != APR_INT64_MAX;
-    apr_status_t rv;
+    apr_array_header_t *page;
+    apr_status_t rv = APR_SUCCESS;
 
-    l->attacks = apr_array_make(l->p, 16, sizeof(cfmt_struck_t));
-    rv = cfmt_struck_open(s, l->attacks, a->before, ATTACKS_MAX, l->p);
-    a->before = page_end(l->attacks);
-    if (rv == APR_SUCCESS) {
-        rv = cfmt_struck_ended(s, ended, l->now - back(l) - MORE, ATTACKS_MAX, l->p);
+    if (paged) {
+        open = page = apr_array_make(l->p, 16, sizeof(cfmt_struck_t));
+        rv = cfmt_struck_open(l->e->store, page, a->before, CFMT_KNOWN_MAX, l->p);
     }
+    a->before = page_end(open);
     l->c.opens_from = paged || a->before != APR_INT64_MAX ? APR_INT64_MAX - CFMT_MINUTE
-                      : ended->nelts < ATTACKS_MAX        ? 0
+                      : ended->nelts < CFMT_KNOWN_MAX     ? 0
                           : APR_ARRAY_IDX(ended, ended->nelts - 1, cfmt_struck_t).last_at;
-    apr_array_cat(l->attacks, ended);
+    l->attacks = apr_array_append(l->p, open, ended);
     return rv;
 }
 
@@ -107,14 +98,12 @@ static void watch(look_t *l, const cfmt_prefix_row_t *row, const apr_array_heade
     w->calm = t.calm;
 }
 
-static apr_status_t load_prefixes(look_t *l)
+static apr_status_t load_prefixes(look_t *l, const apr_array_header_t *sets)
 {
-    apr_array_header_t *rows, *sets;
+    apr_array_header_t *rows;
     apr_status_t rv = cfmt_prefixes_load(l->e->store, &rows, l->p);
     int i;
 
-    rv = rv == APR_SUCCESS
-             ? cfmt_evidence_load_all(l->e->store, l->now - back(l), &sets, l->p) : rv;
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -132,13 +121,14 @@ static apr_status_t load_prefixes(look_t *l)
 
 static apr_status_t load(look_t *l)
 {
-    apr_status_t rv;
+    const cfmt_known_t *known;
+    apr_status_t rv = cfmt_known_load(l->e, l->now, &known);
 
     l->c.now = l->now;
     l->c.timeout = cfmt_sense_duration(l->e, "AttackTimeout", DAY);
     l->c.stale = cfmt_sense_duration(l->e, "AnalyticsLag", apr_time_from_sec(300)) + STALE_MORE;
-    rv = load_attacks(l);
-    rv = rv == APR_SUCCESS ? load_prefixes(l) : rv;
+    rv = rv == APR_SUCCESS ? load_attacks(l, known) : rv;
+    rv = rv == APR_SUCCESS ? load_prefixes(l, known->evidence) : rv;
     if (rv == APR_SUCCESS) {
         l->c.attacks = (const cfmt_struck_t *)l->attacks->elts;
         l->c.attacks_n = l->attacks->nelts;

@@ -111,6 +111,7 @@ cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
     e->owner = apr_psprintf(p, "pid %d", (int)getpid());
     e->config = cfmt_settings_digest(conf->settings ? conf->settings : apr_table_make(p, 1), p);
     e->projector = cfmt_projector_create(conf->log, e->store_pool);
+    e->known = cfmt_known_create(e->store_pool);
     e->attacks = cfmt_attacks_create(e->store_pool);
     e->calls = apr_array_make(p, 4, sizeof(struct cfmt_deed_call_t *));
     e->programs = apr_array_make(p, 2, sizeof(struct cfmt_program_t *));
@@ -135,6 +136,7 @@ static void close_store(cfmt_engine_t *e)
     apr_pool_clear(e->store_pool); /* closes it */
     /* what they remember is of that file: the next one may be another, at the same cursor */
     e->projector = cfmt_projector_create(e->conf.log, e->store_pool);
+    e->known = cfmt_known_create(e->store_pool);
     e->attacks = cfmt_attacks_create(e->store_pool);
     start_decisions(e);
 }
@@ -399,7 +401,7 @@ static apr_status_t work(cfmt_engine_t *e, int *pmore, apr_time_t *pdue, cfmt_re
         rv = cfmt_tell_run(e, pdue, ptick);
     }
     if (rv == APR_SUCCESS && e->api) {
-        rv = cfmt_senses_due(e, pdue);
+        rv = cfmt_senses_due(e, pdue, ptick);
     }
     if (rv == APR_SUCCESS || rv == CFMT_EBUSY || rv == CFMT_EMOVED) {
         checkpoint(e);

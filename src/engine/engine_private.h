@@ -25,6 +25,7 @@ struct cfmt_engine_t {
     apr_uint64_t config;        /* digest of conf.settings, as it was created with */
     struct cfmt_teller_t *teller; /* NULL: nothing is sent to people */
     cfmt_senses_t *senses;
+    struct cfmt_knower_t *known;
     cfmt_attacks_t *attacks;
     apr_hash_t *memories;       /* cfmt_cidr_t -> cfmt_memory_t; of scene_rows.c */
     cfmt_audit_head_t audit;    /* as last written */
@@ -70,6 +71,23 @@ apr_status_t cfmt_jobs_inherit(cfmt_engine_t *e, apr_pool_t *ptick);
 /* "pid N" of a process that is no more. Whoever lives may be at work still: its claim runs out. */
 int cfmt_owner_is_dead(const char *owner);
 
+/* ---- known.c --------------------------------------------------------------------------------- */
+
+#define CFMT_KNOWN_MAX 1000 /* open attacks, and as many ended ones */
+
+typedef struct cfmt_known_t {
+    apr_array_header_t *open, *ended; /* cfmt_struck_t, the last sign of which is newest first */
+    apr_array_header_t *evidence;     /* cfmt_evidence_spans_t */
+} cfmt_known_t;
+struct cfmt_knower_t *cfmt_known_create(apr_pool_t *p);
+/* So far back they go: a day, CfmtAttackTimeout, CfmtCalmMax, and some. */
+apr_interval_time_t cfmt_known_back(const apr_table_t *settings);
+/*
+ * As projected now: of one cursor, if that is the same behind whatever else is read with it.
+ * *pknown is the engine's, until this is called again.
+ */
+apr_status_t cfmt_known_load(cfmt_engine_t *e, apr_time_t now, const cfmt_known_t **pknown);
+
 /* ---- attacks.c ------------------------------------------------------------------------------- */
 
 cfmt_attacks_t *cfmt_attacks_create(apr_pool_t *p);
@@ -96,7 +114,7 @@ apr_status_t cfmt_senses_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *pti
  * *pdue becomes earlier where one of those jobs is due before it. At the end of a round: what it
  * decided may have made one due at once.
  */
-apr_status_t cfmt_senses_due(cfmt_engine_t *e, apr_time_t *pdue);
+apr_status_t cfmt_senses_due(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick);
 /*
  * Only the state of the prefixes, which the first call reads at once. *pbusy: a run is under way;
  * else it has been read, or could not be.

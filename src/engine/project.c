@@ -40,6 +40,7 @@ typedef struct position_t {
     apr_int64_t announced;      /* rows up to here were told of: not again */
     cfmt_findings_from_t evidence;
     cfmt_remap_t remap;
+    apr_time_t last_delivery;
 } position_t;
 
 /*
@@ -327,13 +328,16 @@ static row_e sort_of(const cfmt_journal_row_t *row)
 
 static apr_status_t position(cfmt_store_t *s, position_t *at)
 {
-    apr_status_t rv = cfmt_meta_int(s, CFMT_META_CURSOR, 0, &at->cursor);
+    const cfmt_meta_int_t all[] = {
+        { CFMT_META_CURSOR, &at->cursor }, { CFMT_META_PRUNED, &at->pruned },
+        { CFMT_META_MAPPED, &at->mapped }, { CFMT_META_ANNOUNCED, &at->announced },
+        { CFMT_META_EVIDENCE_PART, &at->evidence.part },
+        { CFMT_META_EVIDENCE_FROM, &at->evidence.floor },
+        { CFMT_META_REMAP_ROW, &at->remap.row }, { CFMT_META_REMAP_AFTER, &at->remap.after },
+        { CFMT_META_LAST_DELIVERY, &at->last_delivery },
+    };
 
-    rv = rv == APR_SUCCESS ? cfmt_findings_from(s, &at->evidence) : rv;
-    rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_PRUNED, 0, &at->pruned) : rv;
-    rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_MAPPED, 0, &at->mapped) : rv;
-    rv = rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_ANNOUNCED, 0, &at->announced) : rv;
-    return rv == APR_SUCCESS ? cfmt_remap_load(s, &at->remap) : rv;
+    return cfmt_meta_ints(s, all, sizeof(all) / sizeof(all[0]));
 }
 
 static int same_position(const position_t *a, const position_t *b)
@@ -355,12 +359,10 @@ static apr_status_t begin_step(step_t *st)
         rv = cfmt_project_reset(st->s);
         rv = rv == APR_SUCCESS ? position(st->s, &st->at) : rv;
     }
-    if (rv == APR_SUCCESS) {
-        rv = cfmt_meta_int(st->s, CFMT_META_LAST_DELIVERY, 0, &st->last_delivery);
-    }
     if (rv == APR_SUCCESS && !is_loaded(st->pr, &st->at)) {
         rv = conf_load(st->pr, st->s, &st->at);
     }
+    st->last_delivery = st->at.last_delivery;
     st->conf = st->pr->conf;
     st->head = st->at.cursor;
     cfmt_world_begin(&st->pr->world, st->p);

@@ -134,13 +134,6 @@ static apr_status_t judge_row(apr_array_header_t *findings, const cfmt_journal_r
 
 /* ---- the findings of a step ------------------------------------------------------------------ */
 
-apr_status_t cfmt_findings_from(cfmt_store_t *s, cfmt_findings_from_t *from)
-{
-    apr_status_t rv = cfmt_meta_int(s, CFMT_META_EVIDENCE_PART, 0, &from->part);
-
-    return rv == APR_SUCCESS ? cfmt_meta_int(s, CFMT_META_EVIDENCE_FROM, 0, &from->floor) : rv;
-}
-
 void cfmt_findings_begin(cfmt_findings_t *f, const cfmt_findings_from_t *from, int limit,
                          apr_pool_t *p)
 {

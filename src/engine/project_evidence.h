@@ -16,7 +16,6 @@ typedef struct cfmt_findings_from_t {
     apr_int64_t part; /* so many findings of the row behind the cursor are stored */
     apr_time_t floor; /* nothing from before it is stored */
 } cfmt_findings_from_t;
-apr_status_t cfmt_findings_from(cfmt_store_t *s, cfmt_findings_from_t *from);
 
 /*
  * What the rows of a step say: runs of minutes of one prefix that are judged alike. A row alone in

@@ -11,8 +11,6 @@
 #define PAGE 200
 #define TRIM 5000 /* rows, before those of evidence that are projected are removed */
 #define STEP_WAIT apr_time_from_sec(5)
-#define DAY apr_time_from_sec(86400)
-#define LATELY (DAY + apr_time_from_sec(2 * 3600)) /* so far back decisions look, but for causes */
 
 /* ---- what there is --------------------------------------------------------------------------- */
 
@@ -30,6 +28,8 @@ static apr_status_t time_behind(cfmt_store_t *s, apr_int64_t id, apr_time_t *pat
 apr_status_t cfmt_replay_range(cfmt_store_t *source, cfmt_replay_range_t *range, apr_pool_t *p)
 {
     apr_int64_t pruned = 0, evidence = 0, head = 0;
+    apr_interval_time_t back;
+    apr_table_t *settings;
     apr_status_t rv = cfmt_meta_int(source, CFMT_META_PRUNED, 0, &pruned);
 
     memset(range, 0, sizeof(*range));
@@ -37,13 +37,18 @@ apr_status_t cfmt_replay_range(cfmt_store_t *source, cfmt_replay_range_t *range,
     rv = rv == APR_SUCCESS ? cfmt_journal_head(source, &head) : rv;
     rv = rv == APR_SUCCESS ? time_behind(source, pruned, &range->first, p) : rv;
     rv = rv == APR_SUCCESS && head ? time_behind(source, head - 1, &range->last, p) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_settings_read(source, &settings, p) : rv;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    back = cfmt_known_back(settings);
     range->earliest = range->first;
     if (pruned && range->first) {
-        range->earliest = range->first + LATELY;
+        range->earliest = range->first + back;
         range->why = "journal";
     }
-    if (evidence && evidence + DAY > range->earliest) {
-        range->earliest = evidence + DAY;
+    if (evidence && evidence + back > range->earliest) {
+        range->earliest = evidence + back;
         range->why = "evidence";
     }
     return rv;

@@ -11,7 +11,6 @@
 #include "sense.h"
 
 #define DAY apr_time_from_sec(86400)
-#define ATTACKS_MAX 1000             /* open ones; as many of the ended */
 #define LATELY (DAY + apr_time_from_sec(2 * 3600)) /* whatever doubles the calm is younger */
 #define DONE_MAX 500                 /* intents that are looked back upon */
 #define PROPOSALS_MAX 500
@@ -52,17 +51,17 @@ static apr_status_t load_traffic(cfmt_scene_t *sc)
     return rv;
 }
 
-static apr_status_t load_attacks(cfmt_scene_t *sc)
+static apr_status_t load_known(cfmt_scene_t *sc)
 {
-    cfmt_store_t *s = sc->e->store;
-    apr_status_t rv;
+    const cfmt_known_t *known;
+    apr_status_t rv = cfmt_known_load(sc->e, sc->now, &known);
 
-    sc->attacks = apr_array_make(sc->p, 16, sizeof(cfmt_struck_t));
-    rv = cfmt_struck_open(s, sc->attacks, APR_INT64_MAX, ATTACKS_MAX, sc->p);
-    sc->too_many = sc->attacks->nelts == ATTACKS_MAX;
-    return rv == APR_SUCCESS ? cfmt_struck_ended(s, sc->attacks, sc->now - LATELY, ATTACKS_MAX,
-                                                 sc->p)
-                             : rv;
+    if (rv == APR_SUCCESS) {
+        sc->attacks = apr_array_append(sc->p, known->open, known->ended);
+        sc->too_many = known->open->nelts == CFMT_KNOWN_MAX;
+        sc->evidence = known->evidence;
+    }
+    return rv;
 }
 
 static apr_status_t load_world(cfmt_scene_t *sc)
@@ -71,8 +70,7 @@ static apr_status_t load_world(cfmt_scene_t *sc)
     apr_status_t rv = cfmt_prefixes_load(s, &sc->prefixes, sc->p);
     int i;
 
-    rv = rv == APR_SUCCESS ? cfmt_evidence_load_all(s, sc->now - DAY, &sc->evidence, sc->p) : rv;
-    rv = rv == APR_SUCCESS ? load_attacks(sc) : rv;
+    rv = rv == APR_SUCCESS ? load_known(sc) : rv;
     rv = rv == APR_SUCCESS ? load_traffic(sc) : rv;
     if (rv != APR_SUCCESS) {
         return rv;

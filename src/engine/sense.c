@@ -533,12 +533,17 @@ static int first_of(const cfmt_engine_t *e)
 
 apr_status_t cfmt_senses_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
 {
-    apr_status_t rv = APR_SUCCESS;
+    apr_array_header_t *rows;
+    apr_status_t rv = cfmt_jobs_due(e->store, cfmt_clock_now(e->conf.clock), &rows, ptick);
     int i, job, first = first_of(e);
 
     for (i = 0; rv == APR_SUCCESS && i < JOBS; i++) {
-        job = (first + i) % JOBS;
-        rv = advance(&e->senses->of[job], jobs[job], e, ptick);
+        state_t *st = &e->senses->of[job = (first + i) % JOBS];
+        const cfmt_job_due_t *due = cfmt_job_find(rows, jobs[job]->name);
+
+        if (st->run || !st->begun || !due || due->due) {
+            rv = advance(st, jobs[job], e, ptick);
+        }
     }
     if (rv == APR_SUCCESS) {
         rv = cfmt_blind_check(e, &e->senses->blind_due, ptick);
@@ -547,16 +552,17 @@ apr_status_t cfmt_senses_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *pti
     return rv;
 }
 
-apr_status_t cfmt_senses_due(cfmt_engine_t *e, apr_time_t *pdue)
+apr_status_t cfmt_senses_due(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
 {
-    apr_status_t rv = APR_SUCCESS;
-    apr_time_t due;
+    apr_array_header_t *rows;
+    apr_status_t rv = cfmt_jobs_due(e->store, cfmt_clock_now(e->conf.clock), &rows, ptick);
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < JOBS; i++) {
-        if (!e->senses->of[i].run) { /* a run's answers end the wait */
-            rv = cfmt_job_due(e->store, jobs[i]->name, &due);
-            *pdue = due && (!*pdue || due < *pdue) ? due : *pdue;
+        const cfmt_job_due_t *due = cfmt_job_find(rows, jobs[i]->name);
+
+        if (due && !e->senses->of[i].run) { /* a run's answers end the wait */
+            *pdue = !*pdue || due->at < *pdue ? due->at : *pdue;
         }
     }
     return rv;

@@ -161,6 +161,37 @@ apr_status_t cfmt_job_due(cfmt_store_t *s, const char *name, apr_time_t *pdue)
     return cfmt_sql_int(s, st, pdue);
 }
 
+apr_status_t cfmt_jobs_due(cfmt_store_t *s, apr_time_t now, apr_array_header_t **prows,
+                           apr_pool_t *p)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "SELECT name, max(due_at, ifnull(expires_at, 0)), " DUE
+                                   " FROM job");
+    apr_status_t rv;
+
+    *prows = apr_array_make(p, 16, sizeof(cfmt_job_due_t));
+    cfmt_bind_int(st, 2, now);
+    while (cfmt_sql_row(s, st, &rv)) {
+        cfmt_job_due_t *job = apr_array_push(*prows);
+
+        job->name = cfmt_col_text(st, 0, p);
+        job->at = cfmt_col_int(st, 1);
+        job->due = (int)cfmt_col_int(st, 2);
+    }
+    return rv;
+}
+
+const cfmt_job_due_t *cfmt_job_find(const apr_array_header_t *rows, const char *name)
+{
+    int i;
+
+    for (i = 0; i < rows->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(rows, i, cfmt_job_due_t).name, name)) {
+            return &APR_ARRAY_IDX(rows, i, cfmt_job_due_t);
+        }
+    }
+    return NULL;
+}
+
 apr_status_t cfmt_jobs_load(cfmt_store_t *s, apr_array_header_t **prows, apr_pool_t *p)
 {
     sqlite3_stmt *st = cfmt_sql(s, "SELECT name, due_at, last_at, fails, last_result, ok_at,"

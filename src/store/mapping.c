@@ -7,21 +7,19 @@
 #include "projection.h"
 #include "store_private.h"
 
-#define META_ROW "remap_row"
-#define META_AFTER "remap_after"
-
 apr_status_t cfmt_remap_load(cfmt_store_t *s, cfmt_remap_t *r)
 {
-    apr_status_t rv = cfmt_meta_int(s, META_ROW, 0, &r->row);
+    const cfmt_meta_int_t wanted[] = { { CFMT_META_REMAP_ROW, &r->row },
+                                       { CFMT_META_REMAP_AFTER, &r->after } };
 
-    return rv == APR_SUCCESS ? cfmt_meta_int(s, META_AFTER, 0, &r->after) : rv;
+    return cfmt_meta_ints(s, wanted, 2);
 }
 
 apr_status_t cfmt_remap_save(cfmt_store_t *s, const cfmt_remap_t *r)
 {
-    apr_status_t rv = cfmt_meta_set_int(s, META_ROW, r->row);
+    apr_status_t rv = cfmt_meta_set_int(s, CFMT_META_REMAP_ROW, r->row);
 
-    return rv == APR_SUCCESS ? cfmt_meta_set_int(s, META_AFTER, r->after) : rv;
+    return rv == APR_SUCCESS ? cfmt_meta_set_int(s, CFMT_META_REMAP_AFTER, r->after) : rv;
 }
 
 static apr_array_header_t *col_texts(sqlite3_stmt *st, int i, apr_pool_t *p)

@@ -21,6 +21,27 @@ apr_status_t cfmt_meta_int(cfmt_store_t *s, const char *name, apr_int64_t def, a
     return cfmt_sql_int(s, st, pv);
 }
 
+apr_status_t cfmt_meta_ints(cfmt_store_t *s, const cfmt_meta_int_t *wanted, int n)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "SELECT name, value FROM meta");
+    apr_status_t rv;
+    int i;
+
+    for (i = 0; i < n; i++) {
+        *wanted[i].pv = 0;
+    }
+    while (cfmt_sql_row(s, st, &rv)) {
+        const char *name = (const char *)sqlite3_column_text(st, 0);
+
+        for (i = 0; name && i < n; i++) {
+            if (!strcmp(name, wanted[i].name)) {
+                *wanted[i].pv = cfmt_col_int(st, 1);
+            }
+        }
+    }
+    return rv;
+}
+
 apr_status_t cfmt_meta_set_int(cfmt_store_t *s, const char *name, apr_int64_t v)
 {
     sqlite3_stmt *st = cfmt_sql(s, "INSERT INTO meta(name, value) VALUES(?1, ?2)"

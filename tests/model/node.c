@@ -82,6 +82,14 @@ apr_status_t __wrap_cfmt_store_open(cfmt_store_t **ps, const char *path, cfmt_st
     return rv == APR_SUCCESS ? cfmt_sql_exec(*ps, "PRAGMA synchronous=OFF") : rv;
 }
 
+/* Nobody replaces its files here: what happens then, tests of the store show. */
+apr_status_t __wrap_cfmt_store_verify(cfmt_store_t *s);
+apr_status_t __wrap_cfmt_store_verify(cfmt_store_t *s)
+{
+    (void)s;
+    return APR_SUCCESS;
+}
+
 static void let_other_run(void)
 {
     node_t *other;

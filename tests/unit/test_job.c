@@ -101,6 +101,31 @@ START_TEST(after_a_start_what_failed_is_due_except_at_a_limit)
 }
 END_TEST
 
+/* The look at all of them and the claim of one agree. */
+START_TEST(due_is_what_can_be_claimed)
+{
+    cfmt_store_t *s = open_store();
+    static const apr_time_t times[] = { NOW - 1, NOW, NOW - 365 * 24 * 60 * MIN };
+    apr_array_header_t *rows;
+    apr_time_t due;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        const cfmt_job_due_t *job;
+
+        ck_assert_int_eq(cfmt_jobs_due(s, times[i], &rows, unit_pool), APR_SUCCESS);
+        ck_assert_int_eq(rows->nelts, 1);
+        job = &APR_ARRAY_IDX(rows, 0, cfmt_job_due_t);
+        ck_assert_str_eq(job->name, "j");
+        ck_assert_int_eq(cfmt_job_due(s, "j", &due), APR_SUCCESS);
+        ck_assert_int_eq(job->at, due);
+        ck_assert_int_eq(job->due, claim(s, "a", times[i], NULL));
+    }
+    ck_assert_int_eq(i, 3);
+    cfmt_store_close(s);
+}
+END_TEST
+
 START_TEST(a_clock_set_back_loses_no_job)
 {
     cfmt_store_t *s = open_store();
@@ -128,6 +153,7 @@ UNIT_SUITE_BEGIN(job)
 UNIT_TEST(one_claims)
 UNIT_TEST(done_sets_the_next_time_and_counts_failures)
 UNIT_TEST(after_a_start_what_failed_is_due_except_at_a_limit)
+UNIT_TEST(due_is_what_can_be_claimed)
 UNIT_TEST(a_clock_set_back_loses_no_job)
 UNIT_TEST(a_clock_set_back_by_an_hour_keeps_no_job_waiting_for_one)
 UNIT_SUITE_END

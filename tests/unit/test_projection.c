@@ -490,13 +490,13 @@ END_TEST
 
 /*
  * What may walk a table: the rows that go one after the other, its first row, and the tables of
- * what an account has.
+ * what an account has, and what there is of facts.
  */
 static int may_scan(const char *sql)
 {
     static const char *const small[] = { " FROM prefix ", " FROM tunnel ", " FROM rule ",
                                           " FROM hold ", " FROM window ", " FROM proposal ",
-                                          " FROM adoption ", " FROM decision " };
+                                          " FROM adoption ", " FROM decision ", " FROM meta" };
     int i, found = 0;
 
     for (i = 0; i < KIT_COUNT(small); i++) {

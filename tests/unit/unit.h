@@ -22,7 +22,7 @@
     X(withdraw) X(withdraw_calm) X(withdraw_any) X(gates) X(cause) X(advertise) \
     X(intent) X(intent_life) X(hold) X(proposal) X(decision) X(decision_json) X(audit) \
     X(plan) X(outbox) X(tell) X(tell_trouble) X(options) \
-    X(decide) X(replay) X(replay_policy) X(policy_file) X(told) X(routine) X(act) \
+    X(known) X(decide) X(replay) X(replay_policy) X(policy_file) X(told) X(routine) X(act) \
     X(act_between) X(act_again) X(command) X(program) \
     X(channel_conf) X(telegram) X(webhook_out) X(out_local) X(message) X(announce) \
     X(leader) X(engine) X(sense) X(blind) X(runner) X(health) X(health_api) X(health_world)
