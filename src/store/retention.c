@@ -368,6 +368,14 @@ static apr_status_t delete_upto(cfmt_store_t *s, const char *sql, apr_int64_t up
 
 static const char delete_events_sql[] = "DELETE FROM event WHERE id <= ?1";
 static const char delete_repeats_sql[] = "DELETE FROM event_repeat WHERE id <= ?1";
+/*
+ * Each incident and each maintenance has an id of its own: with the last event it is over, and a
+ * snapshot that kept them would grow for ever. A tunnel or a health check keeps the state it has.
+ */
+static const char delete_entities_sql[] =
+    "DELETE FROM entity WHERE kind IN ('incident', 'maintenance') AND base IS NOT NULL"
+    " AND NOT EXISTS (SELECT 1 FROM event WHERE entity_kind = entity.kind"
+    " AND entity_id = entity.id)";
 static const char delete_imported_sql[] = "DELETE FROM imported WHERE id <= ?1";
 static const char delete_journal_sql[] = "DELETE FROM journal WHERE id <= ?1";
 
@@ -395,6 +403,7 @@ static apr_status_t replace_rows(cfmt_store_t *s, const range_t *r, apr_pool_t *
     apr_status_t rv = config_at(s, &config, r->upto, p);
 
     rv = rv == APR_SUCCESS ? delete_upto(s, delete_events_sql, r->upto) : rv;
+    rv = rv == APR_SUCCESS ? cfmt_sql_run(s, cfmt_sql(s, delete_entities_sql)) : rv;
     rv = rv == APR_SUCCESS ? cfmt_snapshot_make(s, &body, config, r->upto, p) : rv;
     rv = rv == APR_SUCCESS ? delete_upto(s, delete_repeats_sql, r->upto) : rv;
     rv = rv == APR_SUCCESS ? delete_upto(s, delete_imported_sql, r->upto) : rv;

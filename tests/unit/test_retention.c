@@ -36,6 +36,17 @@ static void prune(cfmt_store_t *s, apr_time_t t)
     retain(s, DAY, 0, t + DAY);
 }
 
+static kit_row_t thing(int ts, const char *type, const char *member, const char *id)
+{
+    kit_row_t row = { "delivery", KIT_T(ts), NULL };
+
+    row.body = apr_psprintf(unit_pool,
+                            "{\"alert_type\":\"%s\",\"data\":{\"%s\":\"%s\",\"status\":\"s%d\"},"
+                            "\"text\":\"t\",\"ts\":%" APR_INT64_T_FMT "}",
+                            type, member, id, ts, apr_time_sec(KIT_EPOCH) + ts);
+    return row;
+}
+
 /* ---- rejected -------------------------------------------------------------------------------- */
 
 START_TEST(test_rejected)
@@ -151,6 +162,34 @@ START_TEST(test_what_stays)
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM attack"), 0);
     ck_assert_str_eq(kit_text(s, "SELECT id || state FROM entity"), "t1down");
     kit_check_rebuild(s, "all pruned");
+}
+END_TEST
+
+/* There is a new one each time, so what is over leaves nothing; what lasts keeps its state. */
+START_TEST(test_what_passes)
+{
+    cfmt_store_t *s = kit_open("cfmt.db");
+    kit_row_t rows[] = { thing(1, "incident_alert", "incident_id", "i1"),
+                         thing(2, "maintenance_event_notification", "maintenance_id", "m1"),
+                         thing(3, "health_check_status_notification", "health_check_id", "h1"),
+                         kit_tunnel(4, "t1", "down", NULL),
+                         thing(5, "incident_alert", "incident_id", "i1"),
+                         thing(6, "incident_alert", "incident_id", "i2") };
+    kit_row_t late = thing(7, "incident_alert", "incident_id", "i1");
+
+    kit_append(s, rows, COUNT(rows));
+    kit_project(s, 200);
+    ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM entity"), 5);
+    prune(s, KIT_T(5));
+    ck_assert_str_eq(kit_text(s, "SELECT group_concat(id) FROM entity"), "h1,i1,i2,t1");
+    kit_check_rebuild(s, "one has events left");
+    prune(s, KIT_T(1000));
+    ck_assert_str_eq(kit_text(s, "SELECT group_concat(id) FROM entity"), "h1,t1");
+    ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM journal WHERE body LIKE '%\"i1\"%'"), 0);
+    kit_check_rebuild(s, "all pruned");
+    kit_append(s, &late, 1);
+    kit_project(s, 200);
+    kit_check_rebuild(s, "told of again");
 }
 END_TEST
 
@@ -316,6 +355,9 @@ static kit_row_t random_row(unsigned *seed, int at)
     }
     else if (what == 1) {
         row = kit_config(at, configs[kit_random(seed, 2)]);
+    }
+    else if (what == 2 && kit_random(seed, 2)) {
+        row = thing(ts, "incident_alert", "incident_id", kit_random(seed, 2) ? "i1" : "i2");
     }
     else if (what < 4) {
         row = kit_tunnel(ts, kit_random(seed, 2) ? "t1" : "t2", states[kit_random(seed, 2)],
@@ -505,6 +547,7 @@ UNIT_SUITE_BEGIN(retention)
     UNIT_TEST(test_rejected)
     UNIT_TEST(test_only_projected)
     UNIT_TEST(test_what_stays)
+    UNIT_TEST(test_what_passes)
     UNIT_TEST(test_keys)
     UNIT_TEST(test_repeats)
     UNIT_TEST(test_inversion)
