@@ -110,6 +110,19 @@ static apr_uint64_t digest_of(const cfmt_outcome_t *o, unsigned red)
 
 /* ---- the row --------------------------------------------------------------------------------- */
 
+/*
+ * Where the program has said no, it is asked again each minute, and what was read is read anew: as
+ * long as nothing comes of it, that is no other verdict, or each day would fill the journal.
+ */
+static cfmt_do_e verdict_of(const cfmt_decision_t *d)
+{
+    const cfmt_gate_t *origin = &d->gates[CFMT_GATE_ORIGIN];
+    int again = !cfmt_gate_open(origin) && strcmp(origin->reason, "not_asked");
+
+    return again && (d->action == CFMT_DO_READ || d->action == CFMT_DO_CHECK) ? CFMT_DO_STAY
+                                                                              : d->action;
+}
+
 /* With these and the journal it can be made again: replay.c. */
 static const char *used_by(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
 {
@@ -126,7 +139,7 @@ static cfmt_decision_row_t *make_row(const cfmt_outcome_t *o, const cfmt_scene_t
 
     row->prefix = o->row->b.cidr;
     row->at = sc->now;
-    row->verdict = on ? cfmt_do_name(o->d.action) : cfmt_advertise_name(o->a.action);
+    row->verdict = on ? cfmt_do_name(verdict_of(&o->d)) : cfmt_advertise_name(o->a.action);
     row->red = on ? red_names(red, sc->p) : o->a.reason;
     row->next_at = on ? o->d.next : o->a.next;
     row->used = used_by(o, sc);

@@ -36,12 +36,19 @@ static int to_ask(const cfmt_gate_t *g)
     return !g->next;
 }
 
+/* Its answer is only old. In mode observe nothing follows from it, so it is not asked again. */
+static int said_yes(const cfmt_decision_t *d, const cfmt_case_t *c)
+{
+    return c->check == 1 && c->check_asked_at && c->check_ok == 1
+           && to_ask(&d->gates[CFMT_GATE_ORIGIN]);
+}
+
 /* ---- what to do ------------------------------------------------------------------------------ */
 
 /* Everything else is green. */
 static cfmt_do_e ask_or_act(const cfmt_decision_t *d, const cfmt_case_t *c, unsigned shut)
 {
-    if (shut & BIT(CFMT_GATE_ORIGIN)) {
+    if (shut & BIT(CFMT_GATE_ORIGIN) && !(shut & BIT(CFMT_GATE_MODE) && said_yes(d, c))) {
         return c->check == 1 && to_ask(&d->gates[CFMT_GATE_ORIGIN]) ? CFMT_DO_CHECK
                                                                      : CFMT_DO_STAY;
     }
@@ -65,6 +72,9 @@ static cfmt_do_e choose(const cfmt_decision_t *d, const cfmt_case_t *c)
     if (propose) {
         rest &= ~BIT(CFMT_GATE_SCOPE);
     }
+    if (shut & BIT(CFMT_GATE_MODE)) {
+        rest &= ~BIT(CFMT_GATE_FRESH); /* nothing will be sent: no reason to read more often */
+    }
     if (rest & ~read) {
         return CFMT_DO_STAY;
     }
@@ -86,8 +96,8 @@ static cfmt_gate_e foremost(const cfmt_decision_t *d, const cfmt_case_t *c)
         CFMT_GATE_KNOWN, CFMT_GATE_ENABLED, CFMT_GATE_API_CONTROLLED, CFMT_GATE_ADVERTISED,
         CFMT_GATE_NO_ATTACK, CFMT_GATE_UNLOCKED, CFMT_GATE_NO_HOLD, CFMT_GATE_NO_WINDOW,
         CFMT_GATE_CAUSE, CFMT_GATE_SCOPE, CFMT_GATE_API_HEALTH, CFMT_GATE_CALM,
-        CFMT_GATE_MIN_ADVERTISED, CFMT_GATE_PROJECTED, CFMT_GATE_CLOCK, CFMT_GATE_FRESH,
-        CFMT_GATE_ORIGIN, CFMT_GATE_MODE, CFMT_GATE_LAST_LOOK,
+        CFMT_GATE_MIN_ADVERTISED, CFMT_GATE_PROJECTED, CFMT_GATE_CLOCK, CFMT_GATE_ORIGIN,
+        CFMT_GATE_MODE, CFMT_GATE_FRESH, CFMT_GATE_LAST_LOOK,
     };
     int i, late = to_propose(d, c);
 

@@ -237,6 +237,43 @@ START_TEST(what_is_shut_for_moments_is_not_history)
 END_TEST
 
 static const struct {
+    cfmt_do_e action;
+    const char *reason, *verdict;
+} again[] = {
+    { CFMT_DO_CHECK, "not_asked", "check" }, { CFMT_DO_READ, "not_asked", "read" },
+    { CFMT_DO_CHECK, "old", "stay" },        { CFMT_DO_READ, "absent", "stay" },
+    { CFMT_DO_STAY, "absent", "stay" },      { CFMT_DO_PROPOSE, "absent", "propose" },
+};
+
+/* The program says no, and is asked each minute: that is one decision, not two a minute. */
+START_TEST(what_is_asked_again_is_not_history)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+    cfmt_cidr_t prefix = cidr(ACTING_PREFIX);
+    cfmt_outcome_t o;
+    cfmt_prefix_row_t row;
+    cfmt_scene_t sc;
+
+    apr_pool_create(&tick, unit_pool);
+    ck_assert_int_eq(cfmt_scene_load(&sc, e, acting_now(), tick), APR_SUCCESS);
+    row = *cfmt_prefix_find(sc.prefixes, &prefix);
+    row.b.advertised = 1;
+    memset(&o, 0, sizeof(o));
+    o.row = &row;
+    cfmt_scene_case(&o.c, &sc, &row, NULL);
+    cfmt_withdraw_decide(&o.d, &o.c);
+    o.d.action = again[_i].action;
+    o.d.gates[CFMT_GATE_ORIGIN].light = CFMT_LIGHT_RED;
+    o.d.gates[CFMT_GATE_ORIGIN].reason = again[_i].reason;
+    cfmt_advertise_decide(&o.a, &o.c);
+    cfmt_outcome_show(&o, &sc);
+    ck_assert_ptr_nonnull(o.decision);
+    ck_assert_str_eq(o.decision->verdict, again[_i].verdict);
+    acting_end();
+}
+END_TEST
+
+static const struct {
     const char *mode, *options, *sql, *want;
 } starts[] = {
     { "enforce", "advertise=auto", "SELECT state FROM intent", "propagating" },
@@ -449,6 +486,7 @@ Suite *suite_decide(void)
     tcase_add_loop_test(tc, only_what_was_cut_has_no_last_look, 0, KIT_COUNT(cuts));
     tcase_add_test(tc, a_decision_is_written_when_it_changes);
     tcase_add_test(tc, what_is_shut_for_moments_is_not_history);
+    tcase_add_loop_test(tc, what_is_asked_again_is_not_history, 0, KIT_COUNT(again));
     tcase_add_loop_test(tc, a_start_comes_to_a_deed_or_a_proposal, 0, KIT_COUNT(starts));
     tcase_add_test(tc, a_start_is_decided_soon);
     tcase_add_test(tc, the_end_takes_the_proposal_back);

@@ -321,13 +321,39 @@ START_TEST(test_ladder_observed)
     fine(&f);
     nothing_asked(&f);
     f.c.mode = CFMT_MODE_OBSERVE;
-    ck_assert_int_eq(action_of(&f.c), CFMT_DO_READ);
-    f.c.read_at = NOW;
-    ck_assert_int_eq(action_of(&f.c), CFMT_DO_CHECK);
+    ck_assert_int_eq(action_of(&f.c), CFMT_DO_CHECK); /* on what the last poll read */
     f.c.check_asked_at = f.c.check_answered_at = NOW;
     ck_assert_int_eq(action_of(&f.c), CFMT_DO_WOULD); /* without the last look */
     f.c.check_ok = 0;
     ck_assert_int_eq(action_of(&f.c), CFMT_DO_STAY);
+    f.c.jumped = 1;
+    ck_assert_int_eq(action_of(&f.c), CFMT_DO_READ);
+}
+END_TEST
+
+/* Else it would be read, asked and decided anew each minute, for as long as it is advertised. */
+START_TEST(test_observed_for_days)
+{
+    fine_t f;
+    cfmt_decision_t d;
+
+    fine(&f);
+    nothing_asked(&f);
+    f.c.mode = CFMT_MODE_OBSERVE;
+    f.c.check_asked_at = f.c.check_answered_at = NOW - CFMT_CHECK_EVERY;
+    cfmt_withdraw_decide(&d, &f.c);
+    ck_assert_int_eq(d.action, CFMT_DO_WOULD);
+    ck_assert(!cfmt_gate_open(&d.gates[CFMT_GATE_FRESH]));
+    ck_assert(!cfmt_gate_open(&d.gates[CFMT_GATE_ORIGIN]));
+    f.c.check_ok = 0; /* a no may become a yes */
+    ck_assert_int_eq(action_of(&f.c), CFMT_DO_CHECK);
+    f.c.check_ok = -1;
+    ck_assert_int_eq(action_of(&f.c), CFMT_DO_CHECK);
+    f.c.check_ok = 1;
+    f.c.options.withdraw = CFMT_HOW_PROPOSE;
+    ck_assert_int_eq(action_of(&f.c), CFMT_DO_WOULD);
+    f.c.mode = CFMT_MODE_ENFORCE;
+    ck_assert_int_eq(action_of(&f.c), CFMT_DO_READ);
 }
 END_TEST
 
@@ -494,6 +520,7 @@ UNIT_SUITE_BEGIN(withdraw)
     UNIT_TEST(test_demonstration)
     UNIT_TEST(test_ladder)
     UNIT_TEST(test_ladder_observed)
+    UNIT_TEST(test_observed_for_days)
     UNIT_TEST(test_propose)
     UNIT_TEST(test_orphan)
     UNIT_TEST(test_no_orphan)
