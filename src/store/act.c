@@ -93,17 +93,17 @@ apr_status_t cfmt_act_journal(cfmt_store_t *s, const char *kind, apr_time_t at, 
 #define OLD_DECISION "decision WHERE at < ?1"
 #define OLD(table, key, rows) \
     { .some = "SELECT EXISTS(SELECT 1 FROM " rows ")", \
-      .drop = "DELETE FROM " table " WHERE " key " IN (SELECT " key " FROM " rows " LIMIT ?2)" }
+      .drop = "DELETE FROM " table " WHERE (" key ") IN (SELECT " key " FROM " rows " LIMIT ?2)" }
 
 static const struct {
     const char *some, *drop;
 } old[] = {
-    OLD("intent", "(id)", OLD_INTENT),
-    OLD("hold", "(id)", OLD_HOLD),
-    OLD("window", "(id)", OLD_WINDOW),
-    OLD("proposal", "(id)", OLD_PROPOSAL),
-    OLD("adoption", "(prefix, advertised_at)", OLD_ADOPTION),
-    OLD("decision", "(prefix)", OLD_DECISION),
+    OLD("intent", "id", OLD_INTENT),
+    OLD("hold", "id", OLD_HOLD),
+    OLD("window", "id", OLD_WINDOW),
+    OLD("proposal", "id", OLD_PROPOSAL),
+    OLD("adoption", "prefix, advertised_at", OLD_ADOPTION),
+    OLD("decision", "prefix", OLD_DECISION),
 };
 
 static apr_status_t drop(cfmt_store_t *s, const char *sql, apr_time_t before, int *pn)

@@ -248,6 +248,9 @@ START_TEST(retention)
     kit_sql(s, "UPDATE intent SET settled_at = 1900000000000000 WHERE id = 4");
     fill(s);       /* 7, cancelled */
     made(s, A, 1); /* 8, open */
+    kit_sql(s, "INSERT INTO proposal(prefix, want, reason, made_at, expires_at, state, decided_at)"
+               " VALUES('" A "', 0, '', 1, 2, 'denied', 3);"
+               "INSERT INTO adoption VALUES('" A "', 4, 1, 'u', '')");
     kit_project(s, 200);
     for (i = 0; more && i < 50; i++) {
         ck_assert_int_eq(cfmt_retention_step(s, &conf, later, &more, unit_pool), APR_SUCCESS);
@@ -258,7 +261,7 @@ START_TEST(retention)
     ck_assert_str_eq(kit_text(s, "SELECT group_concat(prefix) FROM hold"), A); /* in force */
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM window"), 0);
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM proposal"), 1); /* open: nobody ended it */
-    ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM adoption"), 1); /* the last one */
+    ck_assert_str_eq(kit_text(s, "SELECT group_concat(advertised_at) FROM adoption"), "5");
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM decision"), 0);
     ck_assert_int_eq(kit_int(s, "SELECT count(*) FROM audit"), 1);
     dump = kit_dump(s, 1, unit_pool);
