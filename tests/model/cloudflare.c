@@ -242,16 +242,54 @@ static void rest(answer_t *a, const char *path, apr_pool_t *p)
         a->body = ranges();
     }
     else {
-        a->body = strstr(path, "/magic/") ? ENVELOPE("{\"gre_tunnels\":[],\"ipsec_tunnels\":[],"
-                                                     "\"interconnects\":[]}") : ENVELOPE("[]");
+        a->body = !strstr(path, "/magic/") ? ENVELOPE("[]")
+                  : apr_psprintf(p, ENVELOPE("{%s,\"ipsec_tunnels\":[],\"interconnects\":[]}"),
+                                 things_tunnels(p));
     }
+}
+
+static apr_time_t time_of(const char *body, const char *name)
+{
+    const char *at = strstr(body, name);
+    apr_time_t t = 0;
+    char text[40];
+
+    if (at) {
+        apr_cpystrn(text, at + strlen(name), sizeof(text));
+        text[strcspn(text, "\"")] = '\0';
+        (void)cfmt_time_parse(&t, text);
+    }
+    return t;
+}
+
+/* A row a minute of each attack. In years: retention must remove it again. */
+static const char *detail(const char *body, apr_pool_t *p)
+{
+    apr_time_t from = time_of(body, "\"from\":\""), to = time_of(body, "\"to\":\""), minute;
+    apr_array_header_t *rows = apr_array_make(p, 16, sizeof(const char *));
+    int i;
+
+    for (i = m.w.first; m.years && i < m.w.attacks->nelts; i++) {
+        const attack_t *a = world_attack(i);
+
+        for (minute = a->from > from ? a->from : from; minute < a->to && minute < to;
+             minute += MIN) {
+            APR_ARRAY_PUSH(rows, const char *) = apr_psprintf(
+                p,
+                "{\"sum\":{\"packets\":%.0f,\"bits\":%.0f},\"dimensions\":{\"datetimeMinute\":"
+                "\"%s\",\"attackVector\":\"UDP Flood\",\"sourceCountry\":\"NL\","
+                "\"ipDestinationAddress\":\"%s\"}}",
+                a->pps * 60, a->bps * 60, cfmt_time_format(p, minute), a->target_text);
+        }
+    }
+    return apr_psprintf(p, GRAPHQL("\"detail\":[%s]"), apr_array_pstrcat(p, rows, ','));
 }
 
 static void graphql(answer_t *a, const char *body, apr_pool_t *p)
 {
     a->code = 200;
     if (strstr(body, "TunnelHealth")) {
-        a->body = GRAPHQL("\"health\":[]");
+        a->body = apr_psprintf(p, GRAPHQL("%s"), things_health(p));
     }
     else if (strstr(body, "maxPageSize")) {
 #define LIMITS "{\"maxPageSize\":%d,\"maxDuration\":86400,\"notOlderThan\":2678400}"
@@ -261,7 +299,7 @@ static void graphql(answer_t *a, const char *body, apr_pool_t *p)
                                m.w.page, m.w.page);
     }
     else if (strstr(body, "detail:")) {
-        a->body = GRAPHQL("\"detail\":[]");
+        a->body = detail(body, p);
     }
     else {
         a->body = traffic_answer(body, &a->told, p);

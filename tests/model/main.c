@@ -121,6 +121,7 @@ static void begin(void)
     begin_settings();
     world_begin(m.seed, m.plan.profile);
     alerts_begin();
+    things_begin();
     orders_begin();
     oracle_begin();
     oracle_store_begin();
@@ -138,6 +139,9 @@ static void each_minute(void *arg)
     }
     if (n % (m.years ? 10080 : 360) == 0) {
         oracle_store(0);
+    }
+    if (m.years && !m.trying && n % 43200 == 0) {
+        growth_show(0);
     }
     while (m.w.first < m.w.attacks->nelts
            && world_attack(m.w.first)->to < m.now - 4 * DAY) {
@@ -200,11 +204,14 @@ int model_run(void)
     node_start(&m.node[0]);
     eye_open();
     agenda_add(m.now + MIN, each_minute, NULL);
-    while (!*m.failure && (m.now = next_time()) < m.plan.to) {
+    while (!*m.failure && !shrink_enough() && (m.now = next_time()) < m.plan.to) {
         step();
     }
-    if (!*m.failure) {
+    if (!*m.failure && !shrink_enough()) {
         oracle_store(1);
+        if (m.years && !m.trying) {
+            growth_show(1);
+        }
     }
     end();
     return *m.failure != '\0';
@@ -276,7 +283,7 @@ static int run_world(apr_uint64_t number, int count, const char *events)
 
 static void run_seed(apr_uint64_t seed, int count)
 {
-    apr_uint64_t first = seed * 100;
+    apr_uint64_t first = seed * 100 + (m.years ? seed % 2 : 0); /* half of them have two channels */
     int i, worlds = m.years ? 1 : WORLDS;
     apr_int64_t r = rounds, n = episodes;
     clock_t began = clock();

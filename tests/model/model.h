@@ -183,6 +183,13 @@ void alerts_advertised(prefix_t *p, apr_time_t at);
 const char *alerts_history(apr_time_t since, apr_pool_t *p);
 void alerts_begin(void);
 
+/* ---- things.c: tunnels, incidents and maintenances, in years --------------------------------- */
+
+void things_begin(void);
+/* Members of an answer. */
+const char *things_tunnels(apr_pool_t *p);
+const char *things_health(apr_pool_t *p);
+
 /* ---- traffic.c: what analytics say ----------------------------------------------------------- */
 
 /* What one answer tells of prefixes, for the oracle. */
@@ -263,7 +270,7 @@ apr_int64_t eye_append(const char *kind, const char *origin, const char *body, a
 const char *eye_dump(cfmt_store_t *s, apr_pool_t *p);
 cfmt_store_t *eye_store(void);
 
-/* ---- oracle.c, oracle_live.c, oracle_store.c ------------------------------------------------- */
+/* ---- oracle.c, oracle_live.c, oracle_store.c, oracle_growth.c -------------------------------- */
 
 void oracle_begin(void);
 void oracle_told(const told_t *t, const node_t *n);
@@ -275,6 +282,10 @@ void oracle_call(node_t *n, cfmt_upstream_e u, int change);
 void oracle_live(void);
 void oracle_store(int end);
 void oracle_store_begin(void);
+void oracle_growth(int end);
+void oracle_growth_begin(void);
+/* In simulated years, each month and at the end: how much there is, and of what. */
+void growth_show(int end);
 /* So long it must be calm, by the withdrawals and attacks that are known; all: by all there are. */
 apr_interval_time_t oracle_calm(const prefix_t *p, int all);
 void oracle_withdrawn(const prefix_t *p, const change_t *how);
@@ -305,6 +316,7 @@ typedef struct conf_t {
 typedef struct model_t {
     apr_uint64_t seed;
     int episodes, years, verbose;
+    int trying;            /* a smaller plan */
     plan_t plan;
     int next;              /* of the plan */
     apr_pool_t *pool;      /* of this run */
@@ -348,5 +360,6 @@ void settings_publish(void);
 int model_run(void);
 /* shrink.c: finds a smaller plan that fails in the same way, shows it and how to replay it. */
 void shrink(void);
+int shrink_enough(void); /* it has tried for long */
 
 #endif

@@ -301,6 +301,31 @@ static void die(node_t *n)
     node_stop(n, 0);
 }
 
+/* No attack, nothing that was advertised of late, nothing wrong. */
+static int is_quiet(void)
+{
+    int i;
+
+    for (i = 0; i < PREFIXES; i++) {
+        if (m.w.prefix[i].now.on && m.now - m.w.prefix[i].now.at < 3 * HOUR) {
+            return 0;
+        }
+    }
+    for (i = m.w.first; i < m.w.attacks->nelts; i++) {
+        if (world_attack(i)->to > m.now - 30 * MIN) {
+            return 0;
+        }
+    }
+    return !m.w.active->nelts && !m.off && !m.node[1].e;
+}
+
+/* Most of a year is waiting. Then a round that nothing but time asks for comes once a minute. */
+static apr_time_t rests_until(const cfmt_rest_t *rest)
+{
+    return m.years && rest->until - model_clock() >= SEC(5) && is_quiet() ? model_clock() + MIN
+                                                                          : rest->until;
+}
+
 void node_round(node_t *n)
 {
     node_t *cur = m.cur;
@@ -312,7 +337,7 @@ void node_round(node_t *n)
     if (setjmp(n->jmp) == 0) {
         (void)cfmt_engine_round(n->e, &rest, NULL, n->tick);
         apr_pool_clear(n->tick);
-        n->until = rest.until;
+        n->until = rests_until(&rest);
         n->deaf = rest.deaf;
         if (m.verbose > 1) {
             trace("round of %d, rests for %s", n->pid,

@@ -1,6 +1,6 @@
 /*
  * What the store must hold: every delivery that was answered, each change with one cause, sound
- * projections, a sound audit chain, and not more with each year.
+ * projections, a sound audit chain.
  */
 #include <string.h>
 #include <unistd.h>
@@ -132,6 +132,7 @@ static cfmt_audit_head_t anchor; /* noted at the check before */
 void oracle_store_begin(void)
 {
     memset(&anchor, 0, sizeof(anchor));
+    oracle_growth_begin();
 }
 
 static void check_audit(void)
@@ -219,66 +220,6 @@ static void check_rebuild(void)
     (void)unlink(apr_pstrcat(m.pool, copy, ".lock", NULL));
 }
 
-/* ---- growth ---------------------------------------------------------------------------------- */
-
-/* What there may be: so many at all, for each day that is kept, for each event of the plan. */
-static const struct {
-    const char *table;
-    int all, a_day, each;
-} bounds[] = {
-    { "prefix", PREFIXES, 0, 0 }, { "decision", PREFIXES, 0, 0 }, { "standing", PREFIXES, 0, 0 },
-    { "job", 20, 0, 0 }, { "sensed", 20, 0, 0 }, { "reading", 60, 0, 0 },
-    { "rule", PREFIXES, 0, 0 },
-    { "setting", 40, 0, 0 }, { "meta", 40, 0, 0 }, { "evidence", 50, 4000, 0 },
-    { "evidence_minute", 50, 9000, 0 }, { "journal", 200, 1500, 30 }, { "event", 20, 0, 12 },
-    { "attack", 20, 0, 2 }, { "intent", 20, 30, 10 }, { "hold", 20, 0, 2 }, { "window", 20, 0, 1 },
-    { "proposal", 20, 0, 4 }, { "adoption", 20, 0, 2 }, { "audit", 40, 60, 30 },
-    { "outbox", 40, 200, 60 }, { "channel", 4, 0, 0 },
-};
-
-/* Rows that retention removes are those of so many days. */
-static int days_kept(const char *table)
-{
-    int days = (int)((m.now - m.plan.from) / DAY) + 1;
-    int kept = !strncmp(table, "evidence", 8) ? 12 : 62;
-
-    return m.years && days > kept ? kept : days;
-}
-
-static int is_pruned(const char *table)
-{
-    return !strcmp(table, "journal") || !strcmp(table, "event") || !strcmp(table, "attack");
-}
-
-static int events_since(apr_time_t t)
-{
-    int i, n = 0;
-
-    for (i = 0; i < m.next; i++) {
-        n += m.plan.ev[i].at >= t;
-    }
-    return n;
-}
-
-static void check_growth(void)
-{
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
-        const char *table = bounds[i].table;
-        int days = days_kept(table);
-        apr_int64_t rows = eye_int(apr_pstrcat(m.pool, "SELECT count(*) FROM ", table, NULL));
-        apr_int64_t most = bounds[i].all + (apr_int64_t)bounds[i].a_day * days
-                           + (apr_int64_t)bounds[i].each
-                                 * events_since(is_pruned(table) ? m.now - days * DAY : 0);
-
-        if (rows > most) {
-            model_fail(11, "table %s has %" APR_INT64_T_FMT " rows, and %" APR_INT64_T_FMT
-                       " at most are expected", table, rows, most);
-        }
-    }
-}
-
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 void oracle_store(int end)
@@ -286,9 +227,7 @@ void oracle_store(int end)
     check_deliveries();
     check_attacks();
     check_audit();
-    if (end || m.now - m.plan.from > 30 * DAY) {
-        check_growth();
-    }
+    oracle_growth(end);
     if (end) {
         check_causes();
         check_rebuild();

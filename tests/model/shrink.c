@@ -10,10 +10,16 @@
 
 #include "model.h"
 
-#define SECONDS 60 /* of trying, of one core's time */
+#define SECONDS (m.years ? 200 : 60) /* of trying, of one core's time */
 
 static char number[8]; /* "(4)": of the invariant that is violated */
 static clock_t until;
+
+/* A run of it takes minutes. */
+int shrink_enough(void)
+{
+    return m.trying && clock() > until;
+}
 
 static int fails(ev_t *ev, int n)
 {
@@ -53,6 +59,21 @@ static int without(int from, int to)
     return worked;
 }
 
+/* A year is long: most often its last days, or weeks, are enough. */
+static void keep_last(apr_time_t failed_at)
+{
+    apr_interval_time_t d;
+    int n;
+
+    for (d = 2 * DAY; d < failed_at - m.plan.from; d *= 4) {
+        for (n = 0; m.plan.ev[n].at < failed_at - d; n++) {
+        }
+        if (n && without(0, n)) {
+            return;
+        }
+    }
+}
+
 /* First all behind the violation, then ever smaller pieces. */
 static void make_smaller(apr_time_t failed_at)
 {
@@ -60,6 +81,10 @@ static void make_smaller(apr_time_t failed_at)
 
     while (m.plan.n > 1 && m.plan.ev[m.plan.n - 1].at > failed_at) {
         m.plan.n--;
+    }
+    if (m.years) {
+        m.plan.to = m.plan.to < failed_at + DAY ? m.plan.to : failed_at + DAY;
+        keep_last(failed_at);
     }
     for (size = (m.plan.n + 1) / 2; size > 0; size /= 2) {
         for (at = 0; at < m.plan.n; at += size) {
@@ -74,14 +99,24 @@ static void make_smaller(apr_time_t failed_at)
 
 void shrink(void)
 {
+    apr_time_t from = m.plan.from;
     int verbose = m.verbose, i;
     const char *comma = strchr(m.failure, ')');
 
     apr_snprintf(number, sizeof(number), "%.*s", comma ? (int)(comma - m.failure + 1) : 0,
                  m.failure);
+    if (m.years) {
+        trace_show();
+        printf("%s\n", m.failure);
+    }
     until = clock() + SECONDS * CLOCKS_PER_SEC;
     m.verbose = 0;
+    m.trying = 1;
     make_smaller(m.failed_at);
+    m.trying = 0;
+    if (m.years && m.plan.from == from) {
+        return; /* it is what was shown */
+    }
     (void)fails(m.plan.ev, m.plan.n);
     m.verbose = verbose;
     trace_show();

@@ -261,15 +261,32 @@ static void begin_attack(ev_t *ev)
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-static void change_clock(const ev_t *ev)
+static void set_clock(apr_interval_time_t off)
 {
-    static const apr_interval_time_t by[] = { SEC(6), -SEC(7), MIN, -3 * MIN, 2 * HOUR, -2 * HOUR };
     int i;
 
-    m.off = m.off ? 0 : by[ev->how];
+    m.off = off;
     m.jumped_at = m.now;
     for (i = 0; i < NODES; i++) {
         m.node[i].until = m.node[i].deaf = 0; /* the runner notices */
+    }
+}
+
+static void set_right(void *arg)
+{
+    (void)arg;
+    if (m.off) {
+        set_clock(0);
+    }
+}
+
+static void change_clock(const ev_t *ev)
+{
+    static const apr_interval_time_t by[] = { SEC(6), -SEC(7), MIN, -3 * MIN, 2 * HOUR, -2 * HOUR };
+
+    set_clock(m.off ? 0 : by[ev->how]);
+    if (m.years) { /* the next jump may be weeks away */
+        agenda_add(m.now + 4 * HOUR, set_right, NULL);
     }
 }
 
