@@ -319,11 +319,13 @@ static int is_quiet(void)
     return !m.w.active->nelts && !m.off && !m.node[1].e;
 }
 
-/* Most of a year is waiting. Then a round that nothing but time asks for comes once a minute. */
+/* Most of a year is waiting: rounds that nothing but time asks for are late then. */
 static apr_time_t rests_until(const cfmt_rest_t *rest)
 {
-    return m.years && rest->until - model_clock() >= SEC(5) && is_quiet() ? model_clock() + MIN
-                                                                          : rest->until;
+    apr_time_t now = model_clock();
+
+    return !m.years || rest->until - now < SEC(5) ? rest->until
+           : is_quiet() ? now + 5 * MIN : now + SEC(30);
 }
 
 void node_round(node_t *n)

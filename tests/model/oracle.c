@@ -290,7 +290,7 @@ static void check_calm(const prefix_t *p)
         model_fail(1, "%s is withdrawn after %d calm minutes, %d are wanted", p->text,
                    since ? (int)((end - since) / MIN) : 0, (int)(wanted / MIN));
     }
-    else if (model_clock() - end > 2 * m.conf.lag + 4 * MIN + MIN) {
+    else if (model_clock() - end > 2 * m.conf.lag + (m.years ? 40 : 4) * MIN + MIN) {
         model_fail(1, "%s is withdrawn on minutes that are older than %s", p->text,
                    cfmt_duration_format(m.pool, model_clock() - end));
     }
