@@ -31,6 +31,22 @@ static void wait_for(cfmt_look_t *l, apr_time_t t)
 
 /* ---- the call -------------------------------------------------------------------------------- */
 
+/*
+ * A withdrawal was judged by the journal up to l->head. Whoever answers a delivery needs the lock
+ * that is held here: what has come since is seen, and it is judged anew.
+ */
+static apr_status_t is_judged(cfmt_look_t *l, const cfmt_intent_row_t *in, int *pclaimed)
+{
+    apr_int64_t head = l->head;
+    apr_status_t rv = in->want ? APR_SUCCESS : cfmt_journal_head(l->e->store, &head);
+
+    if (rv == APR_SUCCESS && head != l->head) {
+        *pclaimed = 0;
+        wait_for(l, l->now + real(l, AGAIN));
+    }
+    return rv;
+}
+
 /* The row says `sent` before anything is. */
 static apr_status_t note_sent(cfmt_look_t *l, const cfmt_intent_row_t *in,
                               const cfmt_prefix_row_t *row,
@@ -46,7 +62,13 @@ static apr_status_t note_sent(cfmt_look_t *l, const cfmt_intent_row_t *in,
     }
     rv = cfmt_intent_claim(s, in->id, l->e->owner, l->now, real(l, CFMT_CALL_LEASE), pclaimed);
     if (rv == APR_SUCCESS && *pclaimed) {
+        rv = is_judged(l, in, pclaimed);
+    }
+    if (rv == APR_SUCCESS && *pclaimed) {
         rv = cfmt_intent_change(s, in->id, &c, l->p);
+    }
+    if (rv == APR_SUCCESS && *pclaimed && l->sc) {
+        rv = cfmt_journal_head(s, &l->head);
     }
     if (rv != APR_SUCCESS || !*pclaimed) {
         cfmt_store_rollback(s);
@@ -182,6 +204,7 @@ static apr_status_t judge_anew(cfmt_look_t *l, cfmt_pending_e *pfate, const cfmt
     if (!l->sc) {
         l->sc = apr_palloc(l->p, sizeof(*l->sc));
         rv = cfmt_scene_load(l->sc, l->e, l->now, l->p);
+        l->head = l->sc->head;
     }
     *pfate = CFMT_PENDING_REVERSE; /* not now */
     if (rv == APR_SUCCESS && l->sc->cursor >= l->sc->head) {

@@ -14,6 +14,7 @@ typedef struct cfmt_look_t {
     apr_time_t now;
     apr_array_header_t *prefixes; /* cfmt_prefix_row_t */
     cfmt_scene_t *sc;             /* read when first needed */
+    apr_int64_t head;             /* of the journal, as sc saw it and calls have left it since */
     int read;                     /* the state is to be read at once */
     int read_absent;              /* the same, of what the last reading did not list */
     apr_time_t next;

@@ -10,6 +10,9 @@
 
 #define S ACTING_S
 #define TAKEN "CREATE TRIGGER other BEFORE UPDATE ON intent BEGIN SELECT RAISE(IGNORE); END"
+#define COMES \
+    "CREATE TRIGGER comes BEFORE UPDATE OF owner ON intent WHEN NEW.owner IS NOT NULL BEGIN" \
+    " INSERT INTO journal(at, kind, origin) VALUES (1, 'duplicate', 'test'); END"
 #define NEWEST ACTING_NEWEST
 
 static void newest_is(const char *what, const char *want)
@@ -111,6 +114,37 @@ START_TEST(the_journal_is_read_before_a_withdrawal)
     newest_is(NEWEST("state"), "requested");
     ck_assert_int_eq(acting_get().patches, 0);
     ck_assert(due > 0 && due <= acting_now() + S(1));
+    acting_until(e, acting_state(id), "propagating");
+    acting_end();
+}
+END_TEST
+
+/* While the lock was waited for, or behind the call for another prefix in the same round. */
+START_TEST(what_comes_before_the_call_is_heeded)
+{
+    cfmt_engine_t *e = acting_start(1);
+    apr_int64_t id = acting_intent(0, "user ann", "operator");
+    apr_time_t due;
+
+    kit_sql(acting_store(), COMES);
+    acting_rounds(e, S(1));
+    due = due_of(e);
+    newest_is(NEWEST("state"), "requested");
+    ck_assert_int_eq(acting_get().patches, 0);
+    ck_assert(due > 0 && due <= acting_now() + S(1));
+    ck_assert_int_eq(cfmt_store_probe(acting_store(), 1, 0), APR_SUCCESS);
+    kit_sql(acting_store(), "DROP TRIGGER comes");
+    acting_until(e, acting_state(id), "propagating");
+    acting_end();
+}
+END_TEST
+
+START_TEST(nothing_that_comes_holds_up_an_advertisement)
+{
+    cfmt_engine_t *e = acting_start(0);
+    apr_int64_t id = acting_intent(1, "user ann", "operator");
+
+    kit_sql(acting_store(), COMES);
     acting_until(e, acting_state(id), "propagating");
     acting_end();
 }
@@ -505,6 +539,8 @@ Suite *suite_act_between(void)
     tcase_add_test(tc, an_answer_of_another_store);
     tcase_add_test(tc, somebody_elses_is_left_alone);
     tcase_add_test(tc, the_journal_is_read_before_a_withdrawal);
+    tcase_add_test(tc, what_comes_before_the_call_is_heeded);
+    tcase_add_test(tc, nothing_that_comes_holds_up_an_advertisement);
     tcase_add_test(tc, an_operator_withdraws_what_is_held);
     tcase_add_test(tc, an_answer_is_looked_at_soon);
     tcase_add_test(tc, it_is_not_read_in_each_round);
