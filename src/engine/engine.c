@@ -309,6 +309,7 @@ static void watch_clock(cfmt_engine_t *e, apr_time_t now, apr_time_t mono, apr_p
         e->jumped = 1;
         e->jumped_at = now;
         e->jumped_mono = mono;
+        cfmt_scene_forget_asked(e);
         cfmt_log(e->conf.log, CFMT_LOG_WARNING,
                  CFMT_ID(0976) "the clock was set %s by %s: nothing is withdrawn before the state"
                                " of the prefixes is read anew",

@@ -73,5 +73,7 @@ const cfmt_standing_t *cfmt_scene_standing(const cfmt_scene_t *sc, const cfmt_ci
 const cfmt_intent_row_t *cfmt_scene_intent(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr);
 /* Made where missing; lives as long as the engine's store handle. */
 cfmt_memory_t *cfmt_scene_memory(cfmt_engine_t *e, const cfmt_cidr_t *cidr);
+/* The clock was set: nobody can say how old an answer of before is. All is asked anew. */
+void cfmt_scene_forget_asked(cfmt_engine_t *e);
 
 #endif

@@ -20,6 +20,17 @@ cfmt_memory_t *cfmt_scene_memory(cfmt_engine_t *e, const cfmt_cidr_t *cidr)
     return m;
 }
 
+void cfmt_scene_forget_asked(cfmt_engine_t *e)
+{
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(NULL, e->memories); hi; hi = apr_hash_next(hi)) {
+        cfmt_memory_t *m = apr_hash_this_val(hi);
+
+        m->look_at = m->check_asked_at = m->check_answered_at = 0;
+    }
+}
+
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 static cfmt_rows_t *rows_of(cfmt_scene_t *sc, const cfmt_cidr_t *cidr)

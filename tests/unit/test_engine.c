@@ -9,7 +9,7 @@
 #include <apr_strings.h>
 
 #include "cfmt_engine.h"
-#include "engine/engine_private.h"
+#include "engine/scene.h"
 #include "kit.h"
 #include "unit.h"
 
@@ -234,6 +234,23 @@ START_TEST(a_clock_that_jumps_does_no_harm)
 }
 END_TEST
 
+/* How old an answer of before is nobody can say. */
+START_TEST(a_clock_that_was_set_leaves_no_answer)
+{
+    static const cfmt_cidr_t prefix = { .family = 4, .bits = 24, .addr = { 203, 0, 113 } };
+    cfmt_engine_t *e = make_engine();
+    cfmt_memory_t *m;
+
+    round_at(e, kit_now);
+    m = cfmt_scene_memory(e, &prefix);
+    m->look_at = m->check_asked_at = m->check_answered_at = kit_now;
+    round_at(e, kit_now);
+    ck_assert(m->look_at && m->check_asked_at);
+    round_at(e, kit_now - apr_time_from_sec(180));
+    ck_assert(!m->look_at && !m->check_asked_at && !m->check_answered_at);
+}
+END_TEST
+
 /* Without a delivery that would tell: health must not say ok while nothing can be written. */
 START_TEST(the_leaders_trouble_is_seen_in_health)
 {
@@ -286,6 +303,7 @@ END_TEST
 UNIT_SUITE_BEGIN(engine)
 UNIT_TEST(a_lock_in_the_way_is_trouble_only_when_it_stays)
 UNIT_TEST(a_clock_that_jumps_does_no_harm)
+UNIT_TEST(a_clock_that_was_set_leaves_no_answer)
 UNIT_TEST(the_leaders_trouble_is_seen_in_health)
 UNIT_TEST(a_failure_of_intake_is_over_when_the_leader_can_write)
 UNIT_TEST(makes_a_missing_store_and_projects_to_the_head)
