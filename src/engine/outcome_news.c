@@ -42,10 +42,29 @@ static const char *cause_of(const cfmt_standing_t *st)
     return cfmt_of_cause(st->cause.kind);
 }
 
-/* A person; the policy is named by the cause. */
-static const char *who_of(const cfmt_standing_t *st)
+/* Who said yes to the proposal that the policy carried out; NULL: nobody knows any more. */
+static const char *approver(const telling_t *t, const cfmt_intent_row_t *in)
 {
-    return st->cause.kind == CFMT_CAUSE_POLICY ? NULL : st->cause.who;
+    const apr_array_header_t *all = cfmt_scene_rows(t->sc, &t->o->row->b.cidr)->proposals;
+    int i;
+
+    for (i = 0; in && in->proposal && all && i < all->nelts; i++) {
+        const cfmt_proposal_row_t *pr = APR_ARRAY_IDX(all, i, const cfmt_proposal_row_t *);
+
+        if (pr->id == in->proposal) {
+            return pr->decided_by;
+        }
+    }
+    return NULL;
+}
+
+/* A person; the policy is named by the cause. */
+static const char *who_of(const telling_t *t, const cfmt_intent_row_t *in)
+{
+    const cfmt_cause_t *cause = &t->o->standing.cause;
+
+    return cause->kind == CFMT_CAUSE_POLICY ? NULL
+           : cfmt_text_same(cause->who, "policy") ? approver(t, in) : cause->who;
 }
 
 /* ---- before it is written -------------------------------------------------------------------- */
@@ -180,7 +199,7 @@ static apr_status_t tell_change(const telling_t *t)
     int follows = until > t->sc->now;
     cfmt_news_e kind = st->advertised ? CFMT_NEWS_ADVERTISED : CFMT_NEWS_WITHDRAWN;
     const char *fields = cfmt_news_fields(
-        t->p, "cause", cause_of(st), "who", who_of(st), "reason",
+        t->p, "cause", cause_of(st), "who", who_of(t, in), "reason",
         reason_of(in), "duration_s", st->advertised ? NULL : lasted(t, at), "intent",
         cfmt_of_count(st->cause.intent, t->p), "next",
         follows ? "routers follow, the last of them" : NULL, "next_at",
@@ -336,7 +355,7 @@ static apr_status_t tell_orphan(const telling_t *t)
     apr_time_t last = old ? old->orphan_told_at : 0;
     apr_int64_t n = number_of(t, last, since + t->o->c.options.orphan_after, CFMT_ORPHAN_AGAIN);
     const char *fields = cfmt_news_fields(
-        t->p, "cause", cause_of(st), "who", who_of(st), "since_at", cfmt_of_time(since, t->p),
+        t->p, "cause", cause_of(st), "who", who_of(t, NULL), "since_at", cfmt_of_time(since, t->p),
         "duration_s", cfmt_of_count(apr_time_sec(t->sc->now - since), t->p), "number",
         cfmt_of_count(n, t->p), "next",
         "nothing: cfmtctl adopt hands it to the policy, hold keeps it, withdraw ends it", "look",

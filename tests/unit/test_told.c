@@ -112,6 +112,26 @@ START_TEST(a_change_of_ours_is_told_once)
 }
 END_TEST
 
+/* The policy carries it out, and a person wanted it. */
+START_TEST(who_approved_a_withdrawal_is_named)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=propose", 1);
+
+    kit_sql(acting_store(), apr_psprintf(unit_pool,
+            "INSERT INTO proposal(id, prefix, want, reason, made_at, expires_at, state, decided_at,"
+            " decided_by) VALUES(7, '" ACTING_PREFIX "', 0, 'calm', %" APR_TIME_T_FMT ", %"
+            APR_TIME_T_FMT ", 'approved', %" APR_TIME_T_FMT ", 'user ann')", acting_now(),
+            acting_now() + S(1800), acting_now()));
+    (void)acting_intent(0, "policy", "proposal");
+    kit_sql(acting_store(), "UPDATE intent SET proposal = 7");
+    until_told(e, "withdrawn", "1");
+    ck_assert_str_eq(field("withdrawn", "who"), "user ann");
+    reads("withdrawn", "Withdrawn: " ACTING_PREFIX " no longer goes through Cloudflare\nCause: an"
+                       " approved proposal by user ann\n");
+    acting_end();
+}
+END_TEST
+
 /* Nobody sees a change, and whoever waits for it hears that it is so; the policy waits for none. */
 START_TEST(what_was_so_already_is_told_as_done)
 {
@@ -531,6 +551,7 @@ Suite *suite_told(void)
     tcase_add_checked_fixture(tc, unit_setup, unit_teardown);
     tcase_set_timeout(tc, UNIT_LIMIT);
     tcase_add_test(tc, a_change_of_ours_is_told_once);
+    tcase_add_test(tc, who_approved_a_withdrawal_is_named);
     tcase_add_test(tc, what_was_so_already_is_told_as_done);
     tcase_add_test(tc, a_change_of_others_is_told_at_once_and_once);
     tcase_add_test(tc, of_a_change_long_ago_nothing_follows);
