@@ -4,6 +4,7 @@ Objects are closed: a property the schema does not name is a violation. In reque
 (as a PATCH it changes nothing), and so are an unknown query parameter and a missing body. Where the document lies
 outside the tree (../shared) and is absent, load() gives None and nothing is validated.
 """
+import functools
 import ipaddress
 import json
 import os
@@ -253,6 +254,11 @@ class Operation:
 
     def check_answer(self, status, value):
         """Violations of an answer; value: the parsed body."""
+        return list(self.check_text(status, json.dumps(value)))
+
+    @functools.lru_cache(maxsize=256)  # most answers are the same as the one before
+    def check_text(self, status, text):
+        """The same of the text that is sent."""
         responses = self.spec["responses"]
         response = responses.get(str(status), responses.get(f"{status // 100}XX"))
         if response is None:
@@ -263,7 +269,7 @@ class Operation:
         others = {where: schema for (path, where), schema in ALTERNATIVES.items() if path == self.template} \
             if status < 300 else {}
         validator = Validator(self.document, request=False, alternatives=others)
-        validator.check(value, content["application/json"]["schema"])
+        validator.check(json.loads(text), content["application/json"]["schema"])
         return validator.found
 
 
@@ -275,6 +281,7 @@ class Document:
         self.operations = {}  # those that were asked for, by (template, method)
         self.paths = [(template.strip("/").split("/"), template, item) for template, item in tree["paths"].items()]
 
+    @functools.lru_cache(maxsize=None)
     def resolve(self, reference):
         node = self.tree
         for key in reference.lstrip("#/").split("/"):
@@ -315,8 +322,9 @@ def match(segments, parts):
     return params
 
 
+@functools.lru_cache(maxsize=None)
 def load(path=DOCUMENT):
-    """The document, or None where it is absent."""
+    """The document, read once, or None where it is absent."""
     if not os.path.exists(path):
         return None
     with open(path, encoding="utf-8") as f:

@@ -261,7 +261,7 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
         return f"{'https' if self.context else 'http'}://{'[%s]' % host if ':' in host else host}:{self.port}"
 
     def start(self):
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": None}, daemon=True).start()
 
     def finish_request(self, request, client_address):
         if self.context is None:
