@@ -95,6 +95,13 @@ def test_time_filters_cut_exactly(world):
                                   "sum { packets }"))
 
 
+def test_a_time_may_be_one_of_two_conditions(world):
+    time, other = f'datetimeMinute: "{T(START + 60)}"', 'outcome: "drop"'
+    alone = [packets(rows(world, filters, "sum { packets }")) for filters in (time, other, f"{time}, {other}")]
+    both = packets(rows(world, f"OR: [{{{time}}}, {{{other}}}]", "sum { packets }"))
+    assert all(alone) and both == alone[0] + alone[1] - alone[2]
+
+
 def test_grouping_keeps_the_sum(world):
     total = packets(rows(world, "", "sum { packets }"))
     fine = rows(world, "", "sum { packets } dimensions { sourceAsn coloCode destinationPort ipTtl }")

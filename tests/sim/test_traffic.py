@@ -95,11 +95,19 @@ def test_coarse_and_fine_are_the_same_packets(world):
         assert seen(world, begin, end) == seen(world, begin, end, wanted=("ipSourceAddress", "datetime")) > 100
 
 
+def test_coarse_and_fine_are_the_same_while_packets_still_come(world):
+    attack(world, 1e6)
+    counts = [(seen(world, START, START + 300, now=START + at),
+               seen(world, START, START + 300, now=START + at, wanted=("ipSourceAddress",))) for at in (200, 301, 400)]
+    assert all(coarse == fine > 100 for coarse, fine in counts) and len(set(counts)) == 3
+
+
 def test_withdrawal_ends_the_traffic_when_it_took_effect(world):
     world.set_advertised("198.51.100.0/24", False, by="dashboard", delay=600)
     subnet = {"ipDestinationSubnet": "198.51.100.0/24"}
     assert seen(world, START, START + 600, **subnet) > 0
     assert seen(world, START + 600, START + 1200, **subnet) == 0
+    assert seen(world, START, START + 1200, **subnet) == seen(world, START, START + 600, **subnet)
     assert seen(world, START + 600, START + 1200) > 0  # the other prefix goes on
 
 

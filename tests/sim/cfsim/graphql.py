@@ -4,6 +4,7 @@ execute() is called when the server has authenticated and counted the request. T
 own (gqlparse.py); sdl.py judges with python3-graphql-core where that and the schema are at hand.
 Order of rows without orderBy is not documented and not by time here either.
 """
+import functools
 import json
 import math
 
@@ -96,10 +97,17 @@ def _schema(world):
     schema = sdl.load()
     if schema is None and not any(event["kind"] == "unvalidated" for event in world.events):
         world.log("unvalidated", why=sdl.why_not)
-    for name, dataset in TABLE.items() if schema else ():
+    if schema:
+        _fill(schema)
+    return schema
+
+
+@functools.lru_cache(maxsize=None)
+def _fill(schema):
+    """Dimensions that are in the schema and not modelled."""
+    for name, dataset in TABLE.items():
         for field, kind in schema.fields(DIMENSION_TYPE % (name[0].upper() + name[1:])).items():
             dataset.zeros.setdefault(field, 0 if "int" in kind else "")
-    return schema
 
 
 def _operation(world, schema, body):

@@ -8,6 +8,8 @@ colo, second, port) comes out of one 64-bit hash of each packet, computed only w
 
 A prefix that Cloudflare does not announce has no traffic here, attack or not.
 """
+import bisect
+import functools
 import ipaddress
 import math
 import weakref
@@ -150,7 +152,7 @@ class Stream:
             self.fix("ipDestinationAddress", str(target.network_address))
         if subnet_of(target):
             self.fix("ipDestinationSubnet", str(subnet_of(target)))
-        self.attack = None
+        self.attack, self.shares = None, {}
 
     def fix(self, name, value):
         self.dims[name] = value
@@ -162,7 +164,9 @@ class Stream:
 
     def sampled(self, at):
         """The number of sampled packets in the slot that begins at `at`."""
-        share = (mix(self.key ^ mix(at)) >> 11) / float(1 << 53)
+        share = self.shares.get(at)
+        if share is None:
+            share = self.shares[at] = (mix(self.key ^ mix(at)) >> 11) / float(1 << 53)
         return int(self.pps(at) * SLOT / SAMPLE + share)
 
 
@@ -215,12 +219,19 @@ def source(stream, drawn):
     return stream.sources[(drawn >> 20) % len(stream.sources)]
 
 
-def source_address(stream, drawn):
-    return drawn_address(source(stream, drawn)[0], mix(drawn) % 997)
-
-
 def as_subnet(address):
     return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+
+@functools.lru_cache(maxsize=20000)
+def one_of(network, number):
+    """One of a network's sources: its address and its subnet, as texts."""
+    address = drawn_address(network, number)
+    return str(address), as_subnet(address)
+
+
+def source_texts(stream, drawn):
+    return one_of(source(stream, drawn)[0], mix(drawn) % 997)
 
 
 def colo(drawn):
@@ -229,8 +240,8 @@ def colo(drawn):
 
 # Dimensions that differ from packet to packet: (stream, hash of the packet) -> value
 VARYING = {
-    "ipSourceAddress": lambda s, d: str(source_address(s, d)),
-    "ipSourceSubnet": lambda s, d: as_subnet(source_address(s, d)),
+    "ipSourceAddress": lambda s, d: source_texts(s, d)[0],
+    "ipSourceSubnet": lambda s, d: source_texts(s, d)[1],
     "sourceAsn": lambda s, d: source(s, d)[1], "sourceAsnName": lambda s, d: source(s, d)[2],
     "sourceCountry": lambda s, d: source(s, d)[3],
     "sourcePort": lambda s, d: 1024 + (d >> 32) % 64000,
@@ -322,31 +333,52 @@ def announced(prefixes, at):
     return any(prefix.advertised(at) for prefix in prefixes)
 
 
-def packets(world, now, begin, end, wanted=()):
+def announced_slots(prefixes, slots):
+    """Those of a range in which one of the prefixes is announced."""
+    changes = [when for prefix in prefixes for when, _ in prefix.history]
+    if slots and not any(slots[0] < when <= slots[-1] for when in changes):  # as it was at the beginning
+        return slots if announced(prefixes, slots[0]) else ()
+    return [slot for slot in slots if announced(prefixes, slot)]
+
+
+def packets(world, now, begin, end, wanted=(), fits=lambda stream: True):
     """The packets sampled in [begin, end) as analytics shows them at `now`: yields (stream, slot, hash, number).
 
-    hash is None where one entry stands for all packets of the slot; that is so unless a dimension
-    in `wanted` differs from packet to packet, or not all packets of the slot are to be seen."""
+    hash is None where one entry stands for all packets of the slot that are seen; that is so unless a
+    dimension in `wanted` differs from packet to packet, or the slot does not lie within the interval.
+    fits: which streams are asked for."""
     now -= world.late
     slots = range(int(begin) // SLOT * SLOT, math.ceil(min(end, now)), SLOT)
     for outer, members in streams(world):
-        seen = [slot for slot in slots if announced(outer, slot)]
-        for stream in members if seen else ():
+        seen = announced_slots(outer, slots)
+        for stream in filter(fits, members) if seen else ():
             detail = not stream.varying.isdisjoint(wanted)
             for slot in seen:
                 number = stream.sampled(slot)
-                if not number:
-                    continue
-                if not detail and slot >= begin and slot + SLOT <= end and slot + LAG <= now:
-                    yield stream, slot, None, number
-                else:
+                if number and (detail or slot < begin or slot + SLOT > end):
                     yield from single_packets(stream, slot, number, begin, end, now)
+                    continue
+                if number and slot + LAG > now:
+                    number = bisect.bisect_right(delays(stream.key, slot, number), now - slot - SLOT)
+                if number:
+                    yield stream, slot, None, number
+
+
+@functools.lru_cache(maxsize=2000)
+def hashes(key, slot, number):
+    """Of the packets of a stream in a slot."""
+    base = key ^ mix(slot * 3 + 1)
+    return [mix(base + serial) for serial in range(number)]
+
+
+@functools.lru_cache(maxsize=2000)
+def delays(key, slot, number):
+    """Of the same packets: after how many seconds they are seen, the least first."""
+    return sorted(map(delay_of, hashes(key, slot, number)))
 
 
 def single_packets(stream, slot, number, begin, end, now):
-    base = stream.key ^ mix(slot * 3 + 1)
-    for serial in range(number):
-        drawn = mix(base + serial)
+    for drawn in hashes(stream.key, slot, number):
         at = slot + second_of(drawn)
         if begin <= at < end and slot + SLOT + delay_of(drawn) <= now:
             yield stream, slot, drawn, 1
