@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from cfsim.launch import Simulator
+from cfsim.launch import Nursery, Simulator
 from client import get
 from httpd import SLOWER, wait_for
 
@@ -17,6 +17,7 @@ TAKES = 5
 REPEATED = 0.2  # seconds after which a job that was made due and did not run is made due again
 # The five minutes that the projection may be behind are seconds at any speed, and less than one at 300 and more.
 BEHIND = r"cfmt:warn\].*CFMT0850: job history failed \(busy\): the projection is behind: nothing can be called missed"
+nursery = Nursery()
 # What was learned, for comparisons: nothing here may move because an upstream misbehaves.
 KNOWN = {
     "prefix": "SELECT id, parent, cidr, description, asn, approved, enabled, locked, bgp_control, auto_withdraw,"
@@ -40,7 +41,7 @@ class Pair:
 
     def __init__(self, new, speed=1, token="valid", urls="plain", lines=(), options=None, **kw):
         self.speed, self.anchor = speed, int(time.time()) - 1
-        self.sim = Simulator().start(speed=speed, anchor=self.anchor, **(options or {}))
+        self.sim = Simulator(nursery).start(speed=speed, anchor=self.anchor, **(options or {}))
         self.server = new(**kw)
         # the servers' own oracle looks for these in logs and store
         self.server.secrets += list(self.sim.tokens.values())

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from cfsim import openapi, rest  # noqa: E402 pylint: disable=wrong-import-position
 from cfsim.clock import Clock  # noqa: E402 pylint: disable=wrong-import-position
-from cfsim.launch import Simulator  # noqa: E402 pylint: disable=wrong-import-position
+from cfsim.launch import Nursery, Simulator  # noqa: E402 pylint: disable=wrong-import-position
 from cfsim.world import World  # noqa: E402 pylint: disable=wrong-import-position
 
 TIER = os.environ.get("CFMT_TIER") or "check"
@@ -83,17 +83,22 @@ def sim(_shared_sim):
     assert judged(_shared_sim) == []
 
 
+@pytest.fixture(scope="session")
+def nursery():
+    return Nursery()
+
+
 @pytest.fixture
-def new_sim():
+def new_sim(nursery):
     """Starts simulators of this test's own."""
     mine = []
 
     def start(**options):
-        mine.append(Simulator().start(**options))
+        mine.append(Simulator(nursery).start(**options))
         return mine[-1]
 
     yield start
     found = [v for simulator in mine for v in judged(simulator)]
     status = [simulator.stop() for simulator in mine]
     assert found == []
-    assert status == [0] * len(mine)
+    assert not any(status)

@@ -280,6 +280,5 @@ def test_it_ends_with_a_request_in_flight(new_sim):
     sim.wait_for(lambda s: s.requests())
     begin = time.monotonic()
     sim.control("DELETE", "/violations")
-    sim.process.terminate()
-    assert sim.process.wait(5) == 0 and time.monotonic() - begin < 2
+    assert sim.stop() == 0 and time.monotonic() - begin < 2
     sim.control = lambda *_: []  # it is gone: nothing is left to be judged

@@ -46,7 +46,7 @@ def listen(sim, options, directory):
     if why:
         print(f"simulator: no TLS: {why}", file=sys.stderr)
         return made, None
-    keys = certs.Certificates(directory, options.names)
+    keys = certs.made(directory, options.names)
     made["tls"] = Listener((options.bind, options.tls_port), sim, keys.context("right"))
     made["name"] = Listener((options.bind, 0), sim, keys.context("name"))
     made["issuer"] = Listener((options.bind, 0), sim, keys.context("issuer"))

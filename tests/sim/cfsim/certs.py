@@ -68,6 +68,14 @@ class Certificates:
         return context
 
 
+ready = None  # those that simulators of one nursery share
+
+
+def made(directory, more_names):
+    """Certificates for these names: the ready ones where they hold them, or new ones below the directory."""
+    return ready if ready and not more_names else Certificates(directory, more_names)
+
+
 def missing():
     """What keeps TLS from working here; None if nothing does."""
     return None if shutil.which("openssl") else "no openssl (Debian package openssl)"

@@ -1,8 +1,14 @@
-"""Runs the simulator for a test: starts tools/simulator, reads its line of JSON, drives its control API."""
+"""Runs the simulator for a test: starts tools/simulator, or a copy of it in a nursery, reads its line of JSON, drives
+its control API."""
+import atexit
 import json
 import os
 import select
+import signal
+import socket
 import subprocess
+import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -12,28 +18,97 @@ from .openapi import ROOT
 
 PROGRAM = os.path.join(ROOT, "tools", "simulator")
 START_LIMIT = 15
+END_LIMIT = 30
+
+
+class Program:
+    """A process; .out is what it says. Its errors go to the test's own stderr, which pytest shows when it fails."""
+
+    def __init__(self, arguments):
+        self.process = subprocess.Popen([PROGRAM] + arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        text=True)
+        self.out = self.process.stdout
+
+    def end(self, limit):
+        """Its exit status."""
+        self.process.terminate()
+        try:
+            status = self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        self.out.close()
+        return status
+
+
+class Copy:
+    """The same of a simulator that a nursery forked."""
+
+    def __init__(self, control, arguments):
+        (out, out_end), (status, status_end) = os.pipe(), os.pipe()
+        try:
+            socket.send_fds(control, [json.dumps(arguments).encode()], [out_end, 2, status_end])
+        finally:
+            os.close(out_end)
+            os.close(status_end)
+        self.out, self.status = os.fdopen(out), os.fdopen(status)
+        self.pid = int(self.status.readline())
+
+    def end(self, limit):
+        """Its exit status."""
+        for number, seconds in ((signal.SIGTERM, limit), (signal.SIGKILL, limit)):
+            if not select.select([self.status], [], [], 0)[0]:
+                os.kill(self.pid, number)
+                select.select([self.status], [], [], seconds)
+        with self.out, self.status:
+            return int(self.status.readline())
+
+
+class Nursery:
+    """Makes simulators for little, see nursery.py. Begins with the first of them, ends with this process."""
+
+    def __init__(self):
+        self.process, self.control, self.lock = None, None, threading.Lock()
+
+    def copy(self, arguments):
+        with self.lock:
+            if self.process is None:
+                self.begin()
+        return Copy(self.control, arguments)
+
+    def begin(self):
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        path = os.path.join(ROOT, "tests", "sim")
+        with theirs:
+            self.process = subprocess.Popen([sys.executable, "-m", "cfsim.nursery"], stdin=theirs,
+                                            env=dict(os.environ, PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1"))
+        atexit.register(self.end)
+
+    def end(self):
+        self.control.close()
+        self.process.wait(END_LIMIT)
 
 
 class Simulator:
     """with Simulator().start(scenario="single-attack", speed=60) as sim: sim.rest, sim.token(), sim.fault(...)"""
 
-    def __init__(self):
+    def __init__(self, nursery=None):
+        self.nursery = nursery  # None: the program itself is started
         self.process = None
         self.line = {}
 
     def start(self, scenario=None, speed=1, **options):
         """Further options as of the program: hook=, hook_secret=, more_prefixes=, bind=, anchor=, verbose=True."""
-        command = [PROGRAM, "--with-parent", "--speed", str(speed)]
+        command = ["--with-parent", "--speed", str(speed)]
         if scenario:
             command += ["--scenario", scenario]
         for name, value in options.items():
             command.append("--" + name.replace("_", "-"))
             if value is not True:
                 command.append(str(value))
-        # What the simulator has to say goes to the test's own stderr, which pytest shows when the test fails.
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        ready, _, _ = select.select([self.process.stdout], [], [], START_LIMIT)
-        first = self.process.stdout.readline() if ready else ""
+        self.process = self.nursery.copy(command) if self.nursery else Program(command)
+        ready, _, _ = select.select([self.process.out], [], [], START_LIMIT)
+        first = self.process.out.readline() if ready else ""
         if not first:
             self.stop()
             raise RuntimeError("the simulator did not start")
@@ -110,11 +185,4 @@ class Simulator:
         process, self.process = self.process, None
         if process is None:
             return None
-        process.terminate()
-        try:
-            status = process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            status = process.wait()
-        process.stdout.close()
-        return status
+        return process.end(END_LIMIT)
