@@ -36,7 +36,7 @@ def wait_for(condition, limit, what):
         if time.monotonic() > end:
             raise AssertionError(f"waited {limit * SLOWER} s for {what}")
         time.sleep(pause)
-        pause = min(pause * 1.2, 0.05)  # many wait at a time, and each look costs
+        pause = min(pause * 1.2, 0.1)  # many wait at a time, and each look costs
 
 
 given = set()
@@ -99,6 +99,16 @@ def alive(pid):
             return f.read().rpartition(")")[2].split()[0] not in ("Z", "X")
     except OSError:
         return False
+
+
+def session_of(pid):
+    """None of a process that is gone, or a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as f:
+            fields = f.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return int(fields[3]) if fields[0] not in (b"Z", b"X") else None
 
 
 def cfmtctl_path():
@@ -309,7 +319,7 @@ class Httpd:
         """It is this httpd that has bound the ports, not another one there: then it has written its pid."""
         try:
             with open(f"/proc/{self.proc.pid}/root{self.pidfile}") as f:  # it may see another file system
-                return int(f.read() or 0) in self.members()
+                return session_of(int(f.read() or 0)) == self.proc.pid
         except OSError:
             return False
 
@@ -344,8 +354,9 @@ class Httpd:
 
     def idle(self):
         """Nobody is at work: each thread was found asleep three times in a row."""
+        members = self.members()
         for _ in range(3):
-            for stat in [f for p in self.members() for f in glob.glob(f"/proc/{p}/task/*/stat")]:
+            for stat in [f for p in members for f in glob.glob(f"/proc/{p}/task/*/stat")]:
                 try:
                     with open(stat) as f:
                         if f.read().rpartition(")")[2].split()[0] not in "ST":
@@ -387,17 +398,7 @@ class Httpd:
 
     def members(self):
         """Living processes of this server's session."""
-        found = []
-        for stat in glob.glob("/proc/[0-9]*/stat"):
-            try:
-                with open(stat) as f:
-                    pid, rest = f.read().split(" (", 1)
-            except OSError:
-                continue
-            fields = rest.rpartition(")")[2].split()
-            if int(fields[3]) == self.proc.pid and fields[0] not in ("Z", "X"):
-                found.append(int(pid))
-        return found
+        return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and session_of(pid) == self.proc.pid]
 
     def leaders(self):
         """Children of any generation that hold the leader lock (an OFD lock has no pid: by inode)."""
