@@ -81,6 +81,9 @@ apr_status_t cfmt_http_start(cfmt_http_t *h, const cfmt_http_request_t *rq)
     oracle_call(h->node, strstr(rq->url, "/graphql") ? CFMT_UPSTREAM_GRAPHQL : CFMT_UPSTREAM_REST,
                 change);
     cloudflare_answer(&t->answer, rq, p);
+    if (change) {
+        said_called(rq->url, rq->body);
+    }
     t->due = m.now + t->answer.after;
     if (m.verbose) {
         trace("call of %d: %s %s -> %d", h->node->pid, rq->method, rq->url, t->answer.code);
@@ -108,13 +111,18 @@ static void note(const transfer_t *t, int whole)
     for (i = 0; whole && a->state && i < PREFIXES; i++) {
         if (m.w.prefix[i].parent == a->parent && a->shown[i].at) {
             m.shown[i] = a->shown[i];
+            said_shown(i, &m.shown[i]);
             m.shown_at[i] = t->asked_at;
             m.locked = (m.locked & ~(1u << i)) | (a->locked & 1u << i);
             m.unfit = (m.unfit & ~(1u << i)) | (a->off & 1u << i);
         }
     }
+    if (whole && strstr(t->rq.url, "/mnm/rules")) {
+        said_rules(strstr(a->body, "\"rule 8\"") != NULL);
+    }
     if (whole && a->told) {
         oracle_told(a->told, n);
+        said_traffic(a->told);
         m.traffic_at = t->asked_at;
     }
 }

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 
 #include "cfmt_engine.h"
+#include "cfmt_notify.h"
 
 #define EPOCH apr_time_from_sec(1700000040) /* a whole minute */
 #define SEC(n) apr_time_from_sec(n)
@@ -294,7 +295,7 @@ void oracle_undone(const prefix_t *p);
 
 int oracle_is_open(const attack_t *a);
 
-/* ---- oracle_told.c: channels, and what people are told ---------------------------------------- */
+/* ---- oracle_told.c: channels, and what must have been told ----------------------------------- */
 
 void told_begin(void);
 /* Named in the settings, too. */
@@ -304,6 +305,37 @@ int told_poll(const node_t *n);
 void told_lost(const node_t *n);
 /* Each minute. */
 void told_look(void);
+
+/* ---- oracle_said.c: whether it is true ------------------------------------------------------- */
+
+void said_begin(void);
+/* What whoever leads was shown of a prefix, and of traffic. */
+void said_shown(int prefix, const change_t *c);
+void said_traffic(const told_t *t);
+/* The monitoring rules; whole: all of them. */
+void said_rules(int whole);
+/* Since when they were known; 0 = they are not. */
+apr_time_t said_rules_at(void);
+/* A change that is asked for. */
+void said_called(const char *url, const char *body);
+/* So many minutes in a row were told to be attack, a minute ago. */
+int said_lit(int prefix, apr_time_t from, apr_time_t to, int minutes);
+
+/* ---- oracle_sent.c: messages as they go out -------------------------------------------------- */
+
+void sent_begin(void);
+/* how: it is answered; is_well: the channel took the one before it. */
+void sent_look(const char *channel, const cfmt_message_t *message, int how, int is_well);
+
+/* ---- oracle_heard.c: who hears it ------------------------------------------------------------ */
+
+void heard_begin(void);
+/* Words of the line of the i-th channel; NULL: there are no more. */
+const char *const *heard_channel(int i, const char **pkind);
+/* is_quiet: somebody has led undisturbed for so long. */
+void heard_look(int is_quiet, apr_interval_time_t quiet);
+/* An order of it was carried out, just now. id 0: of all that is critical. */
+void heard_acked(const char *who, apr_int64_t id);
 
 /* ---- main.c ---------------------------------------------------------------------------------- */
 

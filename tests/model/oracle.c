@@ -7,7 +7,8 @@
  * told of, or on evidence that is not calm; (2) the 15 minutes; (3) holds, windows, causes, gates;
  * (6) each change has an intent and one who wanted it; (10) budgets: here. (4) what can be
  * withdrawn is: oracle_live.c. (5) each delivery counts, (6) each change is recorded once,
- * (8) rebuilds, (9) audit, (11) growth: oracle_store.c. (7) messages: oracle_told.c.
+ * (8) rebuilds, (9) audit, (11) growth: oracle_store.c. (7) messages: oracle_told.c (in time),
+ * oracle_said.c (true), oracle_sent.c (once, in their words), oracle_heard.c (to whom).
  */
 #include <stdlib.h>
 #include <string.h>

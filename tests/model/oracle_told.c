@@ -1,18 +1,17 @@
 /*
  * People and the channels to them: half hours in which a channel fails, hangs or refuses, and what
- * must hold all the same (invariant 7): no row is told again that may have arrived, each in its
- * order, what changed is announced, who is not protected is called, nothing waits for ever.
+ * must be told all the same, in time (invariant 7): what changed is announced, who is not protected
+ * is called, nothing waits for ever. Which channels there are: oracle_heard.c; each message as it
+ * goes out: oracle_sent.c; whether it is true: oracle_said.c.
  */
 #include <string.h>
 
-#include <apr_hash.h>
 #include <apr_strings.h>
 
-#include "cfmt_notify.h"
 #include "model.h"
 
 #define SPELL (30 * MIN) /* the weather of a channel lasts as long */
-#define CHANNELS 2
+#define CHANNELS 3
 
 typedef struct sending_t {
     node_t *node;
@@ -23,20 +22,22 @@ typedef struct sending_t {
     void *baton;
 } sending_t;
 
-static const char *const names[CHANNELS] = { "chat", "hook" };
 static apr_array_header_t *sendings, *channels; /* sending_t, cfmt_channel_conf_t */
-static apr_hash_t *arrived, *news;  /* ids, and changes by channel, that may have been read */
+static int is_well[CHANNELS];  /* it took the last one */
 static apr_time_t shown_at[PREFIXES], shown_since[PREFIXES], exposed_since[PREFIXES];
 static apr_time_t missing_at[PREFIXES];
 
 /* ---- channels -------------------------------------------------------------------------------- */
 
-static void add(const char *kind, const char *const *words, int n)
+static void add(const char *kind, const char *const *words)
 {
     cfmt_channel_conf_t *c = apr_array_push(channels);
     const char *why;
+    int n;
 
     memset(c, 0, sizeof(*c));
+    for (n = 0; words[n]; n++) {
+    }
     why = cfmt_channel_parse(c, kind, words, n, m.pool);
     if (why) {
         model_fail(0, "%s", why);
@@ -45,21 +46,22 @@ static void add(const char *kind, const char *const *words, int n)
 
 void told_begin(void)
 {
-    static const char *const chat[] = { "name=chat", "token=file:/dev/null", "chat=-1001" };
-    static const char *const hook[] = { "name=hook", "url=https://hook.example/", "min=normal",
-                                        "fallback=chat", "after=10min" };
+    const char *const *words;
+    const char *kind;
+    int i;
 
+    said_begin();
+    heard_begin();
+    sent_begin();
     sendings = apr_array_make(m.pool, 8, sizeof(sending_t));
     channels = apr_array_make(m.pool, CHANNELS, sizeof(cfmt_channel_conf_t));
-    arrived = apr_hash_make(m.pool);
-    news = apr_hash_make(m.pool);
+    memset(is_well, 0, sizeof(is_well));
     memset(shown_at, 0, sizeof(shown_at));
     memset(shown_since, 0, sizeof(shown_since));
     memset(exposed_since, 0, sizeof(exposed_since));
     memset(missing_at, 0, sizeof(missing_at));
-    add("telegram", chat, 3);
-    if (m.seed % 2) {
-        add("webhook", hook, 5);
+    for (i = 0; (words = heard_channel(i, &kind)); i++) {
+        add(kind, words);
     }
 }
 
@@ -76,12 +78,23 @@ const apr_array_header_t *told_channels(void)
     return channels;
 }
 
+/* For so long that what waited is told in one; the others go on. */
+static int is_out(int channel)
+{
+    rnd_t r = { rnd_mix(m.seed ^ 0x6f7574, (apr_uint64_t)(m.now / (3 * HOUR))) };
+
+    return channel == 1 && m.now % (3 * HOUR) < 2 * HOUR && rnd_chance(&r, 40);
+}
+
 /* Each second spell is fair, so that in the end all gets through. */
 static int weather(int channel, rnd_t *r)
 {
     apr_int64_t spell = m.now / SPELL;
     rnd_t own = { rnd_mix(m.seed ^ (apr_uint64_t)channel << 40, (apr_uint64_t)spell) };
 
+    if (is_out(channel)) {
+        return CFMT_SENT_LATER;
+    }
     r->state = rnd_mix(own.state, (apr_uint64_t)m.now);
     if (spell % 2 == 0 || rnd_chance(&own, 50) || rnd_chance(r, 20)) {
         return CFMT_SENT_YES;
@@ -91,55 +104,6 @@ static int weather(int channel, rnd_t *r)
 
 /* ---- what goes out --------------------------------------------------------------------------- */
 
-static void check_order(apr_int64_t id, const char *channel, apr_pool_t *p)
-{
-    apr_int64_t before = eye_int(apr_psprintf(
-        p, "SELECT q.id FROM outbox r JOIN outbox q ON q.attack = r.attack AND q.channel ="
-        " r.channel AND q.id < r.id AND q.state = 'queued' WHERE r.id = %" APR_INT64_T_FMT
-        " OR r.folded_into = %" APR_INT64_T_FMT " LIMIT 1", id, id));
-
-    if (before) {
-        model_fail(7, "message %" APR_INT64_T_FMT " goes through %s before %" APR_INT64_T_FMT
-                   " of the same attack", id, channel, before);
-    }
-}
-
-/* All that it carries: it may be read now. */
-static void check_once(apr_int64_t id, const char *channel, int arrives, apr_pool_t *p)
-{
-    const char *ids = eye_text(apr_psprintf(
-        p, "SELECT group_concat(id) FROM outbox WHERE id = %" APR_INT64_T_FMT " OR folded_into = %"
-        APR_INT64_T_FMT, id, id), p);
-    char *word, *last;
-
-    for (word = apr_strtok(apr_pstrdup(p, ids ? ids : ""), ",", &last); word;
-         word = apr_strtok(NULL, ",", &last)) {
-        if (apr_hash_get(arrived, word, APR_HASH_KEY_STRING)) {
-            model_fail(7, "message %s is told again through %s", word, channel);
-        }
-        else if (arrives) {
-            apr_hash_set(arrived, apr_pstrdup(m.pool, word), APR_HASH_KEY_STRING, "");
-        }
-    }
-}
-
-/* The same of the same moment, by whatever row. */
-static void check_news(const cfmt_channel_conf_t *c, const cfmt_news_t *n)
-{
-    const char *key = apr_psprintf(m.pool, "%s %d %s %s %" APR_TIME_T_FMT, c->name, n->kind,
-                                   n->prefix ? n->prefix : "",
-                                   n->kind == CFMT_NEWS_ATTACK_START ? n->attack : "", n->at);
-
-    if (n->kind != CFMT_NEWS_ADVERTISED && n->kind != CFMT_NEWS_WITHDRAWN
-        && n->kind != CFMT_NEWS_ATTACK_START) {
-        return;
-    }
-    if (apr_hash_get(news, key, APR_HASH_KEY_STRING)) {
-        model_fail(7, "the same is told twice: %s", key);
-    }
-    apr_hash_set(news, key, APR_HASH_KEY_STRING, "");
-}
-
 void __wrap_cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c,
                           const cfmt_message_t *message,
                           void (*done)(void *baton, const cfmt_sent_t *sent), void *baton);
@@ -147,22 +111,15 @@ void __wrap_cfmt_out_send(cfmt_out_t *o, const cfmt_channel_conf_t *c,
                           const cfmt_message_t *message,
                           void (*done)(void *baton, const cfmt_sent_t *sent), void *baton)
 {
-    int channel = strcmp(c->name, names[0]) != 0, how, arrives;
-    apr_pool_t *p;
+    int channel = (int)(c - (const cfmt_channel_conf_t *)channels->elts), how;
     sending_t *s;
     rnd_t r;
 
     (void)o;
     node_crash_point();
     how = weather(channel, &r);
-    arrives = how == CFMT_SENT_YES || how == CFMT_SENT_MAYBE;
-    apr_pool_create(&p, m.pool);
-    check_order(message->id, c->name, p);
-    check_once(message->id, c->name, arrives, p);
-    apr_pool_destroy(p);
-    if (arrives) {
-        check_news(c, &message->news);
-    }
+    sent_look(c->name, message, how, is_well[channel]);
+    is_well[channel] = how == CFMT_SENT_YES;
     if (m.verbose) {
         trace("message %" APR_INT64_T_FMT " (%s) through %s -> %d", message->id,
               cfmt_news_name(message->news.kind), c->name, how);
@@ -241,6 +198,48 @@ static void check_change(int i)
     }
 }
 
+/* The smallest prefix on demand that covers what it hits. */
+static int home_of(const attack_t *a)
+{
+    int i = a->ev->prefix, k;
+
+    for (k = 0; m.w.prefix[i].enabled < 0 && k < PREFIXES; k++) {
+        if (m.w.prefix[k].enabled == 0
+            && cfmt_cidr_contains(&m.w.prefix[k].cidr, &m.w.prefix[i].cidr)) {
+            return k;
+        }
+    }
+    return i;
+}
+
+/* What a rule is about is known only while rules can be read. */
+static int is_told_of(const attack_t *a)
+{
+    int rule = (a->ev->how & 3) == ATTACK_RULE;
+
+    return !(a->ev->how & ATTACK_NO_TARGET) && oracle_is_open(a)
+           && (!rule || (said_rules_at() && a->reports[0].at > said_rules_at()));
+}
+
+/* By nothing but its traffic, and no END of another one is its own. */
+static int is_seen(const attack_t *a, int i)
+{
+    apr_time_t from = a->from > m.now - 10 * MIN ? a->from : m.now - 10 * MIN;
+    int k;
+
+    if (!(a->ev->how & ATTACK_SILENT) || !said_lit(i, from, m.now, 2)) {
+        return 0;
+    }
+    for (k = m.w.first; k < m.w.attacks->nelts; k++) {
+        const attack_t *b = APR_ARRAY_IDX(m.w.attacks, k, attack_t *);
+
+        if (b->reported && attack_is_on(b, &m.w.prefix[i]) && b->last_end > m.now - HOUR) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 static int is_exposed(int i)
 {
     const prefix_t *p = &m.w.prefix[i];
@@ -253,10 +252,8 @@ static int is_exposed(int i)
     for (k = m.w.first; k < m.w.attacks->nelts; k++) {
         const attack_t *a = APR_ARRAY_IDX(m.w.attacks, k, attack_t *);
 
-        /* what a rule is about is known only while rules can be read */
-        if (a->ev->prefix == i && !(a->ev->how & ATTACK_NO_TARGET) && oracle_is_open(a)
-            && (a->ev->how & 3) != ATTACK_RULE
-            && a->from > m.now - 6 * HOUR && a->to > m.now) {
+        if (home_of(a) == i && a->from > m.now - 6 * HOUR && a->to > m.now
+            && (is_told_of(a) || is_seen(a, i))) {
             return 1;
         }
     }
@@ -317,6 +314,7 @@ void told_look(void)
         check_page(i);
     }
     if (minute % 10 == 0) {
+        heard_look(is_quiet(3 * MIN), 3 * MIN);
         check_waiting();
         check_doubt();
     }

@@ -10,7 +10,7 @@
 
 typedef enum {
     O_ADVERTISE, O_WITHDRAW, O_OVERRIDE, O_HOLD, O_HOLD_FOR, O_RELEASE, O_ADOPT, O_WINDOW,
-    O_WINDOW_END, O_CANCEL, O_APPROVE, O_DENY, O_CLOSE
+    O_WINDOW_END, O_CANCEL, O_APPROVE, O_DENY, O_CLOSE, O_ACK
 } order_e;
 
 typedef struct order_t {
@@ -46,7 +46,7 @@ static const char *body_of(const order_t *o, apr_pool_t *p)
 {
     static const char *const names[] = {
         "advertise", "withdraw", "withdraw", "hold", "hold", "release", "adopt", "window.add",
-        "window.remove", "cancel", "approve", "deny", "attack.close"
+        "window.remove", "cancel", "approve", "deny", "attack.close", "ack"
     };
     const char *head = apr_psprintf(p, "{\"command\":\"%s\",\"prefix\":\"%s\"", names[o->what],
                                     o->prefix < 0 ? "*" : m.w.prefix[o->prefix].text);
@@ -63,6 +63,7 @@ static const char *body_of(const order_t *o, apr_pool_t *p)
     case O_CANCEL:
     case O_APPROVE:
     case O_DENY:
+    case O_ACK:
         return apr_psprintf(p, "{\"command\":\"%s\",\"id\":%" APR_INT64_T_FMT "}", names[o->what],
                             o->id);
     case O_CLOSE:
@@ -198,6 +199,9 @@ static void take_effect(const order_t *o, const char *body)
     case O_WINDOW_END:
         end_windows(o->id);
         break;
+    case O_ACK:
+        heard_acked(apr_psprintf(m.pool, "user op%d", o->number), o->id);
+        break;
     default:
         break;
     }
@@ -292,6 +296,16 @@ static void answer_proposal(void)
     }
 }
 
+/* Somebody has read all that is critical, or one of it. */
+static void acknowledge(rnd_t *r)
+{
+    apr_int64_t id = eye_int("SELECT max(id) FROM outbox WHERE priority = 0 AND acked_at IS NULL");
+
+    if (id && rnd_chance(r, 30)) {
+        give(O_ACK, 0, rnd_chance(r, 50) ? 0 : id, 0, 0);
+    }
+}
+
 /* Nobody lets a hold, or what is advertised for nothing, stand for ever. */
 void orders_routine(void)
 {
@@ -313,4 +327,5 @@ void orders_routine(void)
             give(rnd_chance(&r, 60) ? O_ADOPT : O_WITHDRAW, i, 0, 0, 0);
         }
     }
+    acknowledge(&r);
 }
