@@ -221,23 +221,20 @@ static int is_told_of(const attack_t *a)
            && (!rule || (said_rules_at() && a->reports[0].at > said_rules_at()));
 }
 
-/* By nothing but its traffic, and no END of another one is its own. */
+/* By nothing but its traffic, behind whatever END came meanwhile. */
 static int is_seen(const attack_t *a, int i)
 {
     apr_time_t from = a->from > m.now - 10 * MIN ? a->from : m.now - 10 * MIN;
     int k;
 
-    if (!(a->ev->how & ATTACK_SILENT) || !said_lit(i, from, m.now, 2)) {
-        return 0;
-    }
-    for (k = m.w.first; k < m.w.attacks->nelts; k++) {
+    for (k = m.w.first; a->ev->how & ATTACK_SILENT && k < m.w.attacks->nelts; k++) {
         const attack_t *b = APR_ARRAY_IDX(m.w.attacks, k, attack_t *);
 
-        if (b->reported && attack_is_on(b, &m.w.prefix[i]) && b->last_end > m.now - HOUR) {
-            return 0;
+        if (attack_is_on(b, &m.w.prefix[i]) && b->last_end + MIN > from) {
+            from = b->last_end + MIN;
         }
     }
-    return 1;
+    return a->ev->how & ATTACK_SILENT && said_lit(i, from, m.now, 2);
 }
 
 static int is_exposed(int i)
