@@ -321,7 +321,8 @@ static void check_next(const said_t *s)
     int on = next && !strncmp(next, "it stays advertised", 19);
 
     if (s->prefix >= 0 && next && (on || strstr(next, " is not advertised: "))
-        && !is_unsure(s->prefix) && seen_back(s->prefix, 0)->c.on != on) {
+        && !is_unsure(s->prefix) && m.now - seen_back(s->prefix, 0)->at > 2 * MIN
+        && m.now - m.cur->born > MIN && seen_back(s->prefix, 0)->c.on != on) {
         wrong(s, on ? "it was shown to be withdrawn" : "it was shown to be advertised");
     }
 }
@@ -341,9 +342,17 @@ static void check_start(const said_t *s)
     check_next(s);
 }
 
-/* Not one of the minutes that made it calm was told to be attack. */
+/* Not one of the minutes that made it calm was told to be attack: its own, not of what is in it. */
 static void check_calm(const said_t *s)
 {
+    int i;
+
+    for (i = 0; s->prefix >= 0 && i < PREFIXES; i++) {
+        if (i != s->prefix
+            && cfmt_cidr_contains(&m.w.prefix[s->prefix].cidr, &m.w.prefix[i].cidr)) {
+            return;
+        }
+    }
     if (s->prefix >= 0 && said_lit(s->prefix, s->n->at - 9 * MIN, s->n->at - MIN, 1)) {
         wrong(s, "it was not calm");
     }
