@@ -58,6 +58,12 @@ static const char *overtaking(const cfmt_outcome_t *o)
     return o->a.attack ? o->a.attack : o->d.gates[CFMT_GATE_NO_ATTACK].text;
 }
 
+/* Nobody was there to see that it was done: what is open now did not overtake it. */
+static int is_long_done(const cfmt_intent_row_t *in, apr_time_t now)
+{
+    return in->state == CFMT_INTENT_PROPAGATING && now - in->sent_at > CFMT_REGRET;
+}
+
 /* An open intent, and what has happened since it was made. */
 static void judge_pending(cfmt_outcome_t *o, const cfmt_scene_t *sc)
 {
@@ -69,7 +75,8 @@ static void judge_pending(cfmt_outcome_t *o, const cfmt_scene_t *sc)
     apr_time_t at = 0;
 
     o->fate = cfmt_advertise_pending(&at, &pending, &o->c);
-    if (o->fate == CFMT_PENDING_REVERSE && sc->mode != CFMT_MODE_ENFORCE) {
+    if (o->fate == CFMT_PENDING_REVERSE
+        && (sc->mode != CFMT_MODE_ENFORCE || is_long_done(in, sc->now))) {
         o->fate = CFMT_PENDING_KEEP; /* an operator's; by itself the policy changes nothing */
     }
     if (o->fate == CFMT_PENDING_REVERSE) {

@@ -360,6 +360,30 @@ START_TEST(what_overtakes_a_withdrawal_is_its_cause)
 }
 END_TEST
 
+/* Nobody led for hours: the attack of today has overtaken nothing. */
+START_TEST(what_was_done_long_ago_is_not_overtaken)
+{
+    cfmt_engine_t *e;
+    apr_int64_t id;
+
+    acting_begin();
+    apr_table_setn(acting_settings(), "Mode", "enforce");
+    e = acting_engine();
+    acting_rounds(e, 0);
+    acting_until(e, READ, "1");
+    now_is(1);
+    acting_rounds(e, S(1));
+    unit_skip(S(16 * 60));
+    id = acting_intent(0, "user ann", "operator");
+    acting_until(e, acting_state(id), "propagating");
+    unit_skip(S(2 * 3600));
+    acting_alert(0, NULL);
+    acting_until(e, acting_state(id), "done");
+    ck_assert_str_eq(kit_text(acting_store(), "SELECT count(*) FROM intent WHERE want = 1"), "0");
+    acting_end();
+}
+END_TEST
+
 /* Of what a round finds to be too old: not in a minute, when it would be read anyway. */
 START_TEST(what_is_to_be_read_is_read_in_the_next_round)
 {
@@ -489,6 +513,7 @@ Suite *suite_act(void)
     tcase_add_test(tc, a_look_that_is_over_lets_nothing_out);
     tcase_add_test(tc, advertised_again_while_a_withdrawal_is_under_way);
     tcase_add_loop_test(tc, what_overtakes_a_withdrawal_is_its_cause, 0, KIT_COUNT(overtakes));
+    tcase_add_test(tc, what_was_done_long_ago_is_not_overtaken);
     tcase_add_test(tc, what_is_to_be_read_is_read_in_the_next_round);
     tcase_add_loop_test(tc, killed_during_the_call, 0, 2);
     tcase_add_test(tc, two_leaders_call_once);

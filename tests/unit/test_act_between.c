@@ -139,6 +139,21 @@ START_TEST(what_comes_before_the_call_is_heeded)
 }
 END_TEST
 
+/* The looks that it rests on are of another time. An operator's does not rest on them. */
+START_TEST(a_clock_that_was_set_stops_the_policy)
+{
+    cfmt_engine_t *e = acting_start(1);
+    int by_hand = _i;
+
+    apr_table_setn(acting_settings(), "Mode", "enforce");
+    acting_intent(0, by_hand ? "user ann" : "policy", by_hand ? "operator" : "calm");
+    e->jumped = 1;
+    acting_rounds(e, 0);
+    ck_assert_int_eq(acting_get().patches, by_hand);
+    acting_end();
+}
+END_TEST
+
 START_TEST(nothing_that_comes_holds_up_an_advertisement)
 {
     cfmt_engine_t *e = acting_start(0);
@@ -540,6 +555,7 @@ Suite *suite_act_between(void)
     tcase_add_test(tc, somebody_elses_is_left_alone);
     tcase_add_test(tc, the_journal_is_read_before_a_withdrawal);
     tcase_add_test(tc, what_comes_before_the_call_is_heeded);
+    tcase_add_loop_test(tc, a_clock_that_was_set_stops_the_policy, 0, 2);
     tcase_add_test(tc, nothing_that_comes_holds_up_an_advertisement);
     tcase_add_test(tc, an_operator_withdraws_what_is_held);
     tcase_add_test(tc, an_answer_is_looked_at_soon);
