@@ -190,7 +190,7 @@ static int is_read(cfmt_look_t *l, const cfmt_prefix_row_t *row, apr_time_t t)
 
 /*
  * Just before a call that withdraws: what has come in since it was decided. *pfate says KEEP only
- * of a journal that is projected to its head, and of the policy's only while the clock stands.
+ * of a journal that is projected to its head.
  */
 static apr_status_t judge_anew(cfmt_look_t *l, cfmt_pending_e *pfate, const cfmt_intent_row_t *in,
                                const cfmt_prefix_row_t *row)
@@ -207,8 +207,7 @@ static apr_status_t judge_anew(cfmt_look_t *l, cfmt_pending_e *pfate, const cfmt
         l->head = l->sc->head;
     }
     *pfate = CFMT_PENDING_REVERSE; /* not now */
-    if (rv == APR_SUCCESS && l->sc->cursor >= l->sc->head
-        && (pending.by_hand || !l->e->jumped)) {
+    if (rv == APR_SUCCESS && l->sc->cursor >= l->sc->head) {
         cfmt_scene_case(&c, l->sc, row, cfmt_scene_standing(l->sc, &in->prefix));
         *pfate = cfmt_advertise_pending(&at, &pending, &c);
     }

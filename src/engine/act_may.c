@@ -27,10 +27,14 @@ int cfmt_act_barred(const cfmt_engine_t *e, const cfmt_intent_row_t *in)
     return is_policys(in) && cfmt_mode_of(e->conf.settings) != CFMT_MODE_ENFORCE;
 }
 
-/* A withdrawal that the policy decided upon rests on a look that is over soon. */
+/*
+ * A withdrawal that the policy decided upon rests on a look that is over soon. How old one is that
+ * was taken before the clock was set, nobody knows.
+ */
 static int is_too_late(const cfmt_engine_t *e, const cfmt_intent_row_t *in, apr_time_t now)
 {
-    return !in->want && is_policys(in) && now - in->created_at > real(e, LOOK_LASTS);
+    return !in->want && is_policys(in)
+           && ((e->jumped && e->jumped_at) || now - in->created_at > real(e, LOOK_LASTS));
 }
 
 /* Wanted by an operator, and then nobody was there for so long that he has done something else. */

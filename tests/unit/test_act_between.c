@@ -144,11 +144,13 @@ START_TEST(a_clock_that_was_set_stops_the_policy)
 {
     cfmt_engine_t *e = acting_start(1);
     int by_hand = _i;
+    apr_int64_t id;
 
     apr_table_setn(acting_settings(), "Mode", "enforce");
-    acting_intent(0, by_hand ? "user ann" : "policy", by_hand ? "operator" : "calm");
+    id = acting_intent(0, by_hand ? "user ann" : "policy", by_hand ? "operator" : "calm");
     e->jumped = 1;
-    acting_rounds(e, 0);
+    e->jumped_at = acting_now();
+    acting_until(e, acting_state(id), by_hand ? "propagating" : "cancelled");
     ck_assert_int_eq(acting_get().patches, by_hand);
     acting_end();
 }
