@@ -99,6 +99,11 @@ static void send_at(const notice_t *what, rnd_t *r)
 
         *last = n->sent > *last ? n->sent : *last;
     }
+    if (n->sent <= m.now && !n->end) { /* at once */
+        APR_ARRAY_PUSH(notices, notice_t *) = n;
+        arrive(n);
+        return;
+    }
     agenda_add(n->sent, send_one, n);
 }
 
@@ -154,7 +159,8 @@ void alerts_of(attack_t *a)
     if (a->ev->how & ATTACK_SILENT) {
         return;
     }
-    say_both(a, 0, m.now + rnd_span(&r, 30, 240) * SEC(1), &r);
+    say_both(a, 0, a->ev->how & ATTACK_AT_ONCE ? m.now
+                   : m.now + rnd_span(&r, 30, 240) * SEC(1), &r);
     if (a->ev->how & ATTACK_FALSE_END) {
         say_both(a, 1, m.now + a->ev->len / 2, &r);
     }
@@ -190,8 +196,10 @@ const char *alerts_history(apr_time_t since, apr_pool_t *p)
         if (n->sent < since) {
             break;
         }
-        if (n->attack && n->end && n->sent > n->attack->end_shown) {
-            n->attack->end_shown = n->sent;
+        if (n->attack) {
+            apr_time_t *shown = n->end ? &n->attack->end_shown : &n->attack->start_shown;
+
+            *shown = n->sent > *shown ? n->sent : *shown;
         }
         APR_ARRAY_PUSH(items, const char *) = apr_psprintf(
             p,

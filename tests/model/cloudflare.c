@@ -154,11 +154,32 @@ static void spoil_change(answer_t *a, deed_t *d, const ev_t *ev, apr_pool_t *p)
     (void)p;
 }
 
-static void patch(answer_t *a, const char *path, const char *body, apr_pool_t *p)
+static void change(answer_t *a, prefix_t *x, int on, apr_pool_t *p)
 {
-    deed_t d = { .on = strstr(body, "\"advertised\":true") != NULL };
+    deed_t d = { .p = x, .on = on };
     const char *why;
     ev_t *ev;
+
+    oracle_patch(m.cur, x, on, &d.how);
+    a->body = ENVELOPE("{}");
+    ev = world_strikes(EV_PATCH, -1, ~0);
+    why = refusal(x, on, &a->code);
+    if (why) {
+        a->body = why;
+        return;
+    }
+    a->code = 200;
+    if (ev) {
+        trace("API: the change meets %s", plan_show(ev, p));
+        world_hinder(x, ev);
+        spoil_change(a, &d, ev, p);
+        return;
+    }
+    carry_out(&d);
+}
+
+static void patch(answer_t *a, const char *path, const char *body, apr_pool_t *p)
+{
     int i;
 
     for (i = 0; i < PREFIXES && !strstr(path, m.w.prefix[i].id); i++) {
@@ -168,22 +189,8 @@ static void patch(answer_t *a, const char *path, const char *body, apr_pool_t *p
         a->body = ERROR("7003", "no such prefix");
         return;
     }
-    d.p = &m.w.prefix[i];
-    oracle_patch(m.cur, d.p, d.on, &d.how);
-    a->body = ENVELOPE("{}");
-    ev = world_strikes(EV_PATCH, -1, ~0);
-    why = refusal(d.p, d.on, &a->code);
-    if (why) {
-        a->body = why;
-        return;
-    }
-    a->code = 200;
-    if (ev) {
-        trace("API: the change meets %s", plan_show(ev, p));
-        spoil_change(a, &d, ev, p);
-        return;
-    }
-    carry_out(&d);
+    change(a, &m.w.prefix[i], strstr(body, "\"advertised\":true") != NULL, p);
+    oracle_changed(&m.w.prefix[i], a);
 }
 
 /* ---- every path ------------------------------------------------------------------------------ */

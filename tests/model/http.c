@@ -104,6 +104,7 @@ static void note(const transfer_t *t, int whole)
     const answer_t *a = &t->answer;
     int i;
 
+    oracle_answered(n, t->rq.url, a->code);
     if (a->code == 429 && strcmp(t->rq.method, "PATCH")) {
         n->blocked[strstr(t->rq.url, "/graphql") != NULL] = m.now + (a->retry_after >= 0
                                                                          ? a->retry_after : 0);

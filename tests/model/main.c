@@ -123,6 +123,7 @@ static void begin(void)
     alerts_begin();
     things_begin();
     orders_begin();
+    ambush_begin();
     oracle_begin();
     oracle_store_begin();
     told_begin();
@@ -133,6 +134,7 @@ static void each_minute(void *arg)
     apr_int64_t n = (m.now - EPOCH) / MIN;
 
     oracle_live();
+    oracle_safe();
     told_look();
     if (n % 10 == 0) {
         orders_routine();

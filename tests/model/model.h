@@ -18,6 +18,8 @@
 #define DAY SEC(86400)
 #define ACCOUNT "9035f53656c247e895c5a6939ae8a0e0"
 
+typedef struct node_t node_t;
+
 /* ---- random.c -------------------------------------------------------------------------------- */
 
 typedef struct rnd_t {
@@ -46,6 +48,7 @@ typedef enum {
     EV_TWO,       /* a second leader */
     EV_CONFIG,
     EV_ORIGIN,    /* CfmtWithdrawCheck says no, or nothing */
+    EV_AMBUSH,    /* another event, in the worst moment */
     EV_KINDS
 } ev_kind_e;
 
@@ -61,7 +64,9 @@ enum {
     ATTACK_FOREIGN = 256,  /* of another account */
     ATTACK_LOW = 512,      /* between half of the threshold and all of it */
     ATTACK_FALSE_END = 1024, /* an END comes while it goes on */
-    ATTACK_BITS = 2048     /* few packets, many bits */
+    ATTACK_BITS = 2048,    /* few packets, many bits */
+    ATTACK_PASSES = 4096,  /* nothing of it is dropped; of prefixes with passed-pps= */
+    ATTACK_AT_ONCE = 8192  /* its alert is there in the same moment */
 };
 
 typedef struct ev_t {
@@ -111,6 +116,8 @@ typedef struct change_t {
     by_e by;
     apr_int64_t intent; /* ours */
     char cause[12], who[24];
+    int attempts;
+    apr_time_t made; /* that intent, by our clock */
     int told;       /* the alert that says so has been answered */
 } change_t;
 
@@ -118,15 +125,17 @@ typedef struct prefix_t {
     const char *text, *id;
     int parent;
     cfmt_cidr_t cidr;
+    int never;                  /* on demand */
     int enabled, bgp, approved; /* 0: several may say so at once, so these count */
     int locked, missing;
     change_t now;
     switch_t routed[SWITCHES];  /* where its traffic goes, newest last */
     int switches;
-    const char *options;        /* of CfmtPrefix */
-    double pps;                 /* threshold */
+    const char *options, *usual; /* of CfmtPrefix */
+    double pps, passed;         /* thresholds; 0 = none */
     int idle_calm;
     apr_time_t obstructed;      /* something was in the way until then */
+    apr_time_t barred;          /* by Cloudflare */
 } prefix_t;
 
 #define PREFIXES 9
@@ -145,10 +154,11 @@ typedef struct attack_t {
     const char *target_text;
     apr_time_t from, to;
     double pps, bps;        /* dropped */
+    int passes;             /* and nothing is */
     report_t *reports;      /* answered ones */
     int reported, reports_max;
     apr_time_t closed_at;   /* by the operator */
-    apr_time_t end_shown;   /* the history has an END of then */
+    apr_time_t start_shown, end_shown; /* the history has them, of then */
     apr_time_t last_start, last_end; /* sent, whatever became of it */
 } attack_t;
 
@@ -158,6 +168,7 @@ typedef struct world_t {
     int first;                   /* those before have been over for days */
     int legit;                   /* the account has traffic of its own */
     int page;                    /* rows that analytics give at most */
+    int ambushes;                /* that are set */
     apr_array_header_t *active;  /* ev_t *: of whatever lasts */
     apr_time_t upstream_bad;     /* something upstream failed until then */
 } world_t;
@@ -170,6 +181,8 @@ int world_routed(const prefix_t *p, apr_time_t at);
 void world_event(ev_t *ev);
 /* The one of this kind that strikes now; NULL = none. Asked once a call: it may be by chance. */
 ev_t *world_strikes(ev_kind_e kind, int prefix, int mask);
+/* A change of it fails, as this event wants it. */
+void world_hinder(prefix_t *p, const ev_t *ev);
 double attack_pps(const attack_t *a, apr_time_t minute);
 /* On the prefix or inside it, or around it. */
 int attack_is_on(const attack_t *a, const prefix_t *p);
@@ -191,6 +204,14 @@ void things_begin(void);
 const char *things_tunnels(apr_pool_t *p);
 const char *things_health(apr_pool_t *p);
 
+/* ---- ambush.c -------------------------------------------------------------------------------- */
+
+void ambush_begin(void);
+/* Behind a round, before a transaction, and when a withdrawal is called for. */
+void ambush_round(node_t *n);
+void ambush_write(void);
+void ambush_call(prefix_t *p);
+
 /* ---- traffic.c: what analytics say ----------------------------------------------------------- */
 
 /* What one answer tells of prefixes, for the oracle. */
@@ -198,8 +219,8 @@ typedef struct told_t {
     apr_time_t from, to, complete, asked_at;
     int cut, idle, n;
     apr_uint32_t asked;   /* bit for each prefix */
-    double *packets;      /* [prefix][minute] */
-    double *bits;
+    double *packets;      /* [prefix][minute]: dropped, by systems that count */
+    double *bits, *passed;
 } told_t;
 const char *traffic_answer(const char *body, told_t **ptold, apr_pool_t *p);
 
@@ -221,7 +242,7 @@ void cloudflare_answer(answer_t *a, const cfmt_http_request_t *rq, apr_pool_t *p
 
 /* ---- node.c: processes that lead ------------------------------------------------------------- */
 
-typedef struct node_t {
+struct node_t {
     int index, pid;
     cfmt_engine_t *e;        /* NULL: there is none */
     apr_pool_t *pool, *tick;
@@ -232,9 +253,10 @@ typedef struct node_t {
     apr_interval_time_t crash_for;
     jmp_buf jmp;
     apr_time_t blocked[CFMT_UPSTREAMS]; /* a 429 said so */
+    apr_time_t refused;           /* its token, and no call was answered since; 0 = not */
     apr_time_t asked[PREFIXES];   /* the origin check; 0 = not */
     const ev_t *wrong[PREFIXES];  /* what is wrong with it; NULL = nothing */
-} node_t;
+};
 #define NODES 2
 
 void node_start(node_t *n);
@@ -248,6 +270,11 @@ void node_poll(node_t *n);
 
 /* ---- orders.c: what operators say ------------------------------------------------------------ */
 
+typedef enum {
+    O_ADVERTISE, O_WITHDRAW, O_OVERRIDE, O_HOLD, O_HOLD_FOR, O_RELEASE, O_ADOPT, O_WINDOW,
+    O_WINDOW_END, O_CANCEL, O_APPROVE, O_DENY, O_CLOSE, O_ACK
+} order_e;
+
 void orders_begin(void);
 void orders_give(ev_t *ev);
 /* Takes note of answers. */
@@ -257,6 +284,8 @@ void orders_routine(void);
 /* As answered. NULL = no. */
 const char *orders_forbid(const prefix_t *p, apr_time_t now);
 int orders_adopted(const prefix_t *p, apr_time_t changed);
+/* A proposal to do so, answered then with yes; 0 = none was. */
+apr_time_t orders_approved(const prefix_t *p, int want);
 int orders_gave(const char *who, int want, const prefix_t *p);
 
 /* ---- eye.c: the store, as seen from outside -------------------------------------------------- */
@@ -271,6 +300,23 @@ apr_int64_t eye_append(const char *kind, const char *origin, const char *body, a
 const char *eye_dump(cfmt_store_t *s, apr_pool_t *p);
 cfmt_store_t *eye_store(void);
 
+/* ---- oracle_safe.c --------------------------------------------------------------------------- */
+
+void oracle_safe_begin(void);
+/* Each minute. */
+void oracle_safe(void);
+
+/* ---- oracle_call.c --------------------------------------------------------------------------- */
+
+void oracle_call_begin(void);
+void oracle_call(node_t *n, cfmt_upstream_e u, int change);
+/* A PATCH of this intent, as it goes out, and as it will be answered. */
+void oracle_change(const node_t *n, const prefix_t *p, int want, const change_t *how,
+                   int attempts);
+void oracle_changed(const prefix_t *p, const answer_t *a);
+/* Each answer, as it is heard. */
+void oracle_answered(node_t *n, const char *url, int code);
+
 /* ---- oracle.c, oracle_live.c, oracle_store.c, oracle_growth.c -------------------------------- */
 
 void oracle_begin(void);
@@ -278,7 +324,6 @@ void oracle_told(const told_t *t, const node_t *n);
 void oracle_lost(const node_t *n);
 /* A PATCH that is about to go out. */
 void oracle_patch(const node_t *n, prefix_t *p, int want, change_t *how);
-void oracle_call(node_t *n, cfmt_upstream_e u, int change);
 /* Now and then. */
 void oracle_live(void);
 void oracle_store(int end);

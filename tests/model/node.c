@@ -111,6 +111,9 @@ apr_status_t __real_cfmt_store_begin(cfmt_store_t *s, apr_interval_time_t timeou
 apr_status_t __wrap_cfmt_store_begin(cfmt_store_t *s, apr_interval_time_t timeout);
 apr_status_t __wrap_cfmt_store_begin(cfmt_store_t *s, apr_interval_time_t timeout)
 {
+    if (m.cur) {
+        ambush_write(); /* the lock is not had yet: whoever writes now was before it */
+    }
     let_other_run();
     return __real_cfmt_store_begin(s, timeout);
 }
@@ -240,6 +243,7 @@ void node_start(node_t *n)
     n->born = m.now;
     n->until = n->deaf = 0;
     n->crash_in = 0;
+    n->refused = 0;
     n->wanted = 1;
     memset(n->blocked, 0, sizeof(n->blocked));
     memset(n->asked, 0, sizeof(n->asked));
@@ -350,6 +354,7 @@ void node_round(node_t *n)
         die(n);
     }
     m.cur = cur;
+    ambush_round(n);
 }
 
 void node_poll(node_t *n)

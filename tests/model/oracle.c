@@ -5,9 +5,10 @@
  *
  * The invariants and who judges them: (1) nothing is withdrawn by itself under an attack that was
  * told of, or on evidence that is not calm; (2) the 15 minutes; (3) holds, windows, causes, gates;
- * (6) each change has an intent and one who wanted it; (10) budgets: here. (4) what can be
- * withdrawn is: oracle_live.c. (5) each delivery counts, (6) each change is recorded once,
- * (8) rebuilds, (9) audit, (11) growth: oracle_store.c. (7) messages: oracle_told.c (in time),
+ * (6) each change has an intent and one who wanted it: here. (2), (6), (10) calls as such:
+ * oracle_call.c. (4) what can be withdrawn is: oracle_live.c; who is attacked is advertised:
+ * oracle_safe.c. (5) each delivery counts, (6) each change is recorded once, (8) rebuilds,
+ * (9) audit: oracle_store.c; (11) growth: oracle_growth.c. (7) messages: oracle_told.c (in time),
  * oracle_said.c (true), oracle_sent.c (once, in their words), oracle_heard.c (to whom).
  */
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #define ATTACK 2                 /* an answer said so, and was kept */
 #define KEPT_AFTER SEC(10)       /* an answer to somebody who lived on is in the journal by then */
 #define WITHDRAWALS 32
+#define LOOK SEC(28)             /* so long before a withdrawal it is asked for, at most */
 
 typedef struct minute_t {
     apr_time_t at;
@@ -36,57 +38,9 @@ typedef struct fresh_t {
 
 static minute_t ring[PREFIXES][RING];
 static apr_array_header_t *fresh;
-static apr_time_t newest_calm[PREFIXES], jumped_at;
+static apr_time_t newest_calm[PREFIXES], newest_attack[PREFIXES], jumped_at;
 static apr_time_t withdrawals[PREFIXES][WITHDRAWALS];
 static int withdrawn[PREFIXES], undone[PREFIXES][WITHDRAWALS];
-
-/* ---- calls ----------------------------------------------------------------------------------- */
-
-static apr_time_t calls[CFMT_UPSTREAMS][2048];
-static int called[CFMT_UPSTREAMS];
-static apr_time_t born[64];
-static int births;
-
-static int births_since(apr_time_t t)
-{
-    int i, n = 0;
-
-    for (i = 0; i < 64; i++) {
-        n += born[i] >= t;
-    }
-    return n;
-}
-
-/* A process that starts knows nothing of what was asked before it. */
-static void check_quota(cfmt_upstream_e u)
-{
-    int quota = u == CFMT_UPSTREAM_REST ? 1200 : 300, i, n = 0;
-
-    calls[u][called[u]++ % 2048] = m.now;
-    for (i = 0; i < 2048; i++) {
-        n += calls[u][i] > m.now - 5 * MIN;
-    }
-    if (n > quota * (1 + births_since(m.now - 5 * MIN))) {
-        model_fail(10, "%d calls of %s in five minutes", n, cfmt_upstream_name(u));
-    }
-}
-
-void oracle_call(node_t *n, cfmt_upstream_e u, int change)
-{
-    (void)change;
-    if (born[(births + 63) % 64] != n->born) {
-        born[births++ % 64] = n->born;
-    }
-    if (called[u] % 16 == 0) {
-        check_quota(u);
-    }
-    else {
-        calls[u][called[u]++ % 2048] = m.now;
-    }
-    if (n->blocked[u] > m.now + SEC(1) && !m.off && m.now - m.jumped_at > 10 * MIN) {
-        model_fail(10, "a call of %s within the time that a 429 told", cfmt_upstream_name(u));
-    }
-}
 
 /* ---- what was told --------------------------------------------------------------------------- */
 
@@ -94,11 +48,11 @@ void oracle_begin(void)
 {
     memset(ring, 0, sizeof(ring));
     memset(newest_calm, 0, sizeof(newest_calm));
+    memset(newest_attack, 0, sizeof(newest_attack));
     jumped_at = 0;
     memset(withdrawn, 0, sizeof(withdrawn));
-    memset(calls, 0, sizeof(calls));
-    memset(born, 0, sizeof(born));
-    births = called[0] = called[1] = 0;
+    oracle_call_begin();
+    oracle_safe_begin();
     fresh = apr_array_make(m.pool, 64, sizeof(fresh_t));
 }
 
@@ -147,14 +101,16 @@ static void take_minute(const told_t *t, const node_t *n, int prefix, int i)
 {
     const prefix_t *p = &m.w.prefix[prefix];
     double pps = t->packets[prefix * t->n + i] / 60, bps = t->bits[prefix * t->n + i] / 60;
+    double passed = p->passed > 0 ? t->passed[prefix * t->n + i] / 60 / p->passed : 0;
     apr_time_t at = t->from + i * MIN;
 
-    if (pps >= p->pps || bps >= 20e6) {
+    if (pps >= p->pps || bps >= 20e6 || passed >= 1) {
         APR_ARRAY_PUSH(fresh, fresh_t) = (fresh_t){ .minute = at, .told_at = m.now,
                                                     .prefix = prefix, .pid = n->pid };
+        newest_attack[prefix] = at > newest_attack[prefix] ? at : newest_attack[prefix];
     }
     else if (at + MIN <= t->complete && !t->cut && (!t->idle || p->idle_calm)
-             && pps < p->pps / 2 && bps < 10e6) {
+             && pps < p->pps / 2 && bps < 10e6 && passed < 0.5) {
         minute_of(prefix, at)->what |= CALM;
         newest_calm[prefix] = at > newest_calm[prefix] ? at : newest_calm[prefix];
     }
@@ -365,6 +321,8 @@ static void check_cause(const prefix_t *p)
         || c->by == BY_CLOUDFLARE || orders_adopted(p, c->at)) {
         return;
     }
+    /* a clock that was wrong by hours takes others' changes for our own */
+    beside = m.jumped_at && m.now - m.jumped_at < 6 * HOUR;
     for (i = m.w.first; c->by == BY_OTHERS && i < m.w.attacks->nelts; i++) {
         const attack_t *a = APR_ARRAY_IDX(m.w.attacks, i, attack_t *);
         apr_time_t to = a->last_end > a->to + 40 * MIN ? a->last_end : a->to + 40 * MIN;
@@ -395,7 +353,7 @@ static void check_gates(const prefix_t *p)
     if (m.locked & 1u << index || m.unfit & 1u << index) {
         model_fail(3, "%s is withdrawn, and it was shown to be locked or not ours", p->text);
     }
-    if (m.now - m.shown_at[index] > SEC(45) || m.now - m.traffic_at > SEC(45)
+    if (m.now - m.shown_at[index] > LOOK || m.now - m.traffic_at > LOOK
         || m.shown_at[index] < m.jumped_at) {
         model_fail(3, "%s is withdrawn without a last look at state and traffic", p->text);
     }
@@ -404,11 +362,41 @@ static void check_gates(const prefix_t *p)
     }
 }
 
-static void withdraws(const prefix_t *p)
+/* withdraw=propose: somebody said yes, to this advertisement, and not long ago. */
+static void check_proposal(const prefix_t *p, const change_t *how)
+{
+    apr_time_t yes = orders_approved(p, 0);
+
+    if (!strstr(p->options, "withdraw=propose") || m.now - m.jumped_at < HOUR) {
+        return;
+    }
+    if (strcmp(how->cause, "proposal") || !yes || yes < m.shown[p - m.w.prefix].at
+        || model_clock() - yes > 31 * MIN) {
+        model_fail(3, "%s is withdrawn, and nobody said yes to it", p->text);
+    }
+}
+
+/* What it was told before it made up its mind it knew then, whether or not it is written. */
+static void recall(const node_t *n, const change_t *how)
 {
     int i;
 
+    for (i = 0; i < fresh->nelts; i++) {
+        const fresh_t *f = &APR_ARRAY_IDX(fresh, i, fresh_t);
+
+        if (f->pid == n->pid && f->told_at + m.off < how->made) {
+            minute_of(f->prefix, f->minute)->what |= ATTACK;
+        }
+    }
+}
+
+static void withdraws(const node_t *n, const prefix_t *p, const change_t *how)
+{
+    int i;
+
+    recall(n, how);
     check_gates(p);
+    check_proposal(p, how);
     check_cause(p);
     check_calm(p);
     for (i = m.w.first; i < m.w.attacks->nelts; i++) {
@@ -418,10 +406,82 @@ static void withdraws(const prefix_t *p)
 
 /* ---- an advertisement that nobody asked for -------------------------------------------------- */
 
+/* A smaller one that could be advertised, holds it: that one is advertised for it. */
+static int is_anothers(const attack_t *a, const prefix_t *p)
+{
+    int i;
+
+    for (i = 0; i < PREFIXES; i++) {
+        const prefix_t *q = &m.w.prefix[i];
+
+        if (q != p && !q->never && cfmt_cidr_contains(&p->cidr, &q->cidr)
+            && cfmt_cidr_contains(&q->cidr, &a->target) && m.now - q->barred > 5 * MIN) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* An alert was open when it was decided, by deliveries or by a history that may have been heard. */
+static int is_alerted(const attack_t *a, const change_t *how)
+{
+    apr_time_t start = a->start_shown, end = 0;
+    int i;
+
+    for (i = 0; i < a->reported; i++) {
+        const report_t *r = &a->reports[i];
+        apr_time_t *last = r->end ? &end : &start;
+
+        if (!r->end || r->at < how->made - SEC(1)) {
+            *last = r->ts > *last ? r->ts : *last;
+        }
+    }
+    return start && start >= end;
+}
+
+/* Minutes of attack that were seen since shortly before it was withdrawn. */
+static int was_seen(const prefix_t *p)
+{
+    const change_t *c = &m.shown[p - m.w.prefix];
+    apr_time_t since = c->by == BY_US && !strcmp(c->who, "policy") ? c->at - 10 * MIN : c->at - DAY;
+    int i;
+
+    for (i = 0; i < PREFIXES; i++) {
+        if (cfmt_cidr_contains(&p->cidr, &m.w.prefix[i].cidr) && newest_attack[i] >= since) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* One that may be about anything, or about a part of it, turns back what was being withdrawn. */
+static int is_reason(const attack_t *a, const prefix_t *p, const change_t *how)
+{
+    const change_t *c = &m.shown[p - m.w.prefix];
+    int rule = (a->ev->how & 3) == ATTACK_RULE;
+    int turns = c->by == BY_US && !c->on && m.now - c->at < HOUR;
+
+    return !(a->ev->how & ATTACK_FOREIGN) && is_alerted(a, how)
+           && (a->ev->how & ATTACK_NO_TARGET
+                   ? turns : attack_is_on(a, p) && (turns || rule || !is_anothers(a, p)));
+}
+
+/* What was called for once is called for again, whatever has ended since. */
+static void check_reason(const prefix_t *p, const change_t *how)
+{
+    int i, known = how->attempts > 1 || was_seen(p) || m.now - m.jumped_at < 6 * HOUR;
+
+    for (i = m.w.first; !known && i < m.w.attacks->nelts; i++) {
+        known = is_reason(APR_ARRAY_IDX(m.w.attacks, i, attack_t *), p, how);
+    }
+    if (!known) {
+        model_fail(6, "%s is advertised, and no attack on it is open", p->text);
+    }
+}
+
 static void advertises(const prefix_t *p, const change_t *how)
 {
     int i, index = (int)(p - m.w.prefix), auto_ = strstr(p->options, "advertise=auto") != NULL;
-    int known = 0;
     /* by a clock that was set back it is less */
     apr_interval_time_t hour = HOUR + MIN
                                + (m.jumped_at && m.now - m.jumped_at < 6 * HOUR ? 2 * HOUR : 0);
@@ -432,18 +492,10 @@ static void advertises(const prefix_t *p, const change_t *how)
     if (!m.conf.enforce && m.now - m.conf_at > SEC(1)) {
         model_fail(3, "%s is advertised in mode observe", p->text);
     }
-    if (!auto_ && strcmp(how->cause, "proposal")) {
+    if (!auto_ && strcmp(how->cause, "proposal") && m.now - m.conf_at > 20 * MIN) {
         model_fail(3, "%s is advertised: advertise=manual", p->text);
     }
-    for (i = m.w.first; i < m.w.attacks->nelts; i++) {
-        const attack_t *a = APR_ARRAY_IDX(m.w.attacks, i, attack_t *);
-
-        known |= attack_is_on(a, p) && (a->reported || a->to > m.now - 3 * DAY)
-                 && !(a->ev->how & ATTACK_FOREIGN);
-    }
-    if (!known) {
-        model_fail(6, "%s is advertised, and no attack on it was ever told of", p->text);
-    }
+    check_reason(p, how);
 }
 
 /* ---- every change ---------------------------------------------------------------------------- */
@@ -455,12 +507,15 @@ static void find_intent(const prefix_t *p, int want, change_t *how)
     char *last, *word;
 
     apr_pool_create(&pool, m.pool);
-    text = eye_text(apr_psprintf(pool, "SELECT id || '|' || cause || '|' || override || '|' || who"
-                                 " FROM intent WHERE prefix = '%s' AND state = 'sent'"
-                                 " AND want = %d", p->text, want), pool);
+    text = eye_text(apr_psprintf(pool, "SELECT id || '|' || attempts || '|' || created_at || '|'"
+                                 " || cause || '|' || override || '|' || who FROM intent"
+                                 " WHERE prefix = '%s' AND state = 'sent' AND want = %d",
+                                 p->text, want), pool);
     if (text) {
         word = apr_strtok(apr_pstrdup(pool, text), "|", &last);
         how->intent = apr_atoi64(word);
+        how->attempts = atoi(apr_strtok(NULL, "|", &last));
+        how->made = apr_atoi64(apr_strtok(NULL, "|", &last));
         word = apr_strtok(NULL, "|", &last);
         apr_cpystrn(how->cause, word, sizeof(how->cause));
         how->told = *apr_strtok(NULL, "|", &last) == '1'; /* overridden */
@@ -501,6 +556,10 @@ void oracle_patch(const node_t *n, prefix_t *p, int want, change_t *how)
         return;
     }
     check_rules(p, want, how);
+    oracle_change(n, p, want, how, how->attempts);
+    if (!want && !strcmp(how->who, "policy")) {
+        ambush_call(p);
+    }
     if (strcmp(how->who, "policy")) {
         if (!orders_gave(how->who, want, p)) {
             model_fail(6, "%s: %s gave no such order", p->text, how->who);
@@ -510,7 +569,7 @@ void oracle_patch(const node_t *n, prefix_t *p, int want, change_t *how)
         advertises(p, how);
     }
     else {
-        withdraws(p);
+        withdraws(n, p, how);
         note_withdrawal((int)(p - m.w.prefix), 1); /* it may have been: so the policy sees it */
     }
     how->told = 0;

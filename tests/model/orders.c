@@ -8,11 +8,6 @@
 
 #include "model.h"
 
-typedef enum {
-    O_ADVERTISE, O_WITHDRAW, O_OVERRIDE, O_HOLD, O_HOLD_FOR, O_RELEASE, O_ADOPT, O_WINDOW,
-    O_WINDOW_END, O_CANCEL, O_APPROVE, O_DENY, O_CLOSE, O_ACK
-} order_e;
-
 typedef struct order_t {
     order_e what;
     int number, prefix;    /* < 0: every one */
@@ -30,6 +25,7 @@ static apr_array_header_t *orders, *windows; /* order_t, window_t */
 static int open_orders;
 static apr_time_t held[PREFIXES][2];         /* until; by hand, by advertising; 0 = not */
 static apr_time_t adopted[PREFIXES];
+static apr_time_t approved[PREFIXES][2];     /* to withdraw, to advertise */
 
 void orders_begin(void)
 {
@@ -38,6 +34,7 @@ void orders_begin(void)
     open_orders = 0;
     memset(held, 0, sizeof(held));
     memset(adopted, 0, sizeof(adopted));
+    memset(approved, 0, sizeof(approved));
 }
 
 /* ---- giving ---------------------------------------------------------------------------------- */
@@ -172,6 +169,23 @@ static void end_windows(apr_int64_t id)
     apr_pool_destroy(p);
 }
 
+static void approve(apr_int64_t id)
+{
+    apr_pool_t *p;
+    const char *text;
+    int i;
+
+    apr_pool_create(&p, m.pool);
+    text = eye_text(apr_psprintf(p, "SELECT want || ' ' || prefix FROM proposal WHERE id = %"
+                                 APR_INT64_T_FMT, id), p);
+    for (i = 0; text && i < PREFIXES; i++) {
+        if (!strcmp(text + 2, m.w.prefix[i].text)) {
+            approved[i][*text == '1'] = model_clock();
+        }
+    }
+    apr_pool_destroy(p);
+}
+
 static void take_effect(const order_t *o, const char *body)
 {
     apr_time_t at = number_in(body, "\"at\":");
@@ -201,6 +215,9 @@ static void take_effect(const order_t *o, const char *body)
         break;
     case O_ACK:
         heard_acked(apr_psprintf(m.pool, "user op%d", o->number), o->id);
+        break;
+    case O_APPROVE:
+        approve(o->id);
         break;
     default:
         break;
@@ -267,6 +284,11 @@ const char *orders_forbid(const prefix_t *p, apr_time_t now)
 int orders_adopted(const prefix_t *p, apr_time_t changed)
 {
     return adopted[p - m.w.prefix] == changed;
+}
+
+apr_time_t orders_approved(const prefix_t *p, int want)
+{
+    return approved[p - m.w.prefix][want];
 }
 
 int orders_gave(const char *who, int want, const prefix_t *p)

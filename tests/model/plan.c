@@ -13,7 +13,7 @@ static const char *const names[EV_KINDS] = {
     [EV_ANALYTICS] = "analytics", [EV_STATE] = "state",           [EV_EXTERNAL] = "others change",
     [EV_CRASH] = "crash",         [EV_STOP] = "stop",             [EV_JUMP] = "clock",
     [EV_COMMAND] = "command",     [EV_TWO] = "second leader",     [EV_CONFIG] = "configuration",
-    [EV_ORIGIN] = "origin check",
+    [EV_ORIGIN] = "origin check",     [EV_AMBUSH] = "ambush",
 };
 
 /* How many of each kind come with an attack, in percent, by profile. */
@@ -24,6 +24,7 @@ static const int often[EV_KINDS][4] = {
     [EV_STOP] = { 1, 2, 5, 6 },         [EV_JUMP] = { 0, 2, 6, 4 },
     [EV_COMMAND] = { 10, 25, 40, 25 },  [EV_TWO] = { 2, 4, 8, 40 },
     [EV_CONFIG] = { 1, 2, 4, 3 },       [EV_ORIGIN] = { 3, 8, 12, 8 },
+    [EV_AMBUSH] = { 30, 40, 40, 40 },
 };
 
 /* ---- one event ------------------------------------------------------------------------------- */
@@ -43,7 +44,7 @@ static int attack_how(rnd_t *r)
     } flags[] = {
         { ATTACK_AUTO, 35 }, { ATTACK_NO_END, 12 }, { ATTACK_SILENT, 10 }, { ATTACK_NO_TARGET, 3 },
         { ATTACK_WAVES, 12 }, { ATTACK_WIDE, 8 },   { ATTACK_FOREIGN, 2 }, { ATTACK_LOW, 5 },
-        { ATTACK_FALSE_END, 10 }, { ATTACK_BITS, 15 },
+        { ATTACK_FALSE_END, 10 }, { ATTACK_BITS, 15 }, { ATTACK_PASSES, 35 },
     };
     int how = (int)rnd_below(r, 4);
     apr_size_t i;
@@ -66,7 +67,7 @@ static void draw(ev_t *ev, ev_kind_e kind, rnd_t *r)
 {
     static const int hows[EV_KINDS] = {
         [EV_FAULT] = 12, [EV_PATCH] = 9, [EV_ANALYTICS] = 4, [EV_STATE] = 5, [EV_EXTERNAL] = 2,
-        [EV_COMMAND] = 13, [EV_CONFIG] = 5, [EV_JUMP] = 6, [EV_ORIGIN] = 3,
+        [EV_COMMAND] = 13, [EV_CONFIG] = 6, [EV_JUMP] = 6, [EV_ORIGIN] = 3, [EV_AMBUSH] = 24,
     };
 
     ev->kind = kind;
@@ -74,6 +75,7 @@ static void draw(ev_t *ev, ev_kind_e kind, rnd_t *r)
     ev->how = kind == EV_ATTACK ? attack_how(r) : (int)rnd_below(r, hows[kind]);
     ev->chance = rnd_chance(r, 40) ? 100 : (int)rnd_span(r, 10, 90);
     ev->len = kind == EV_ATTACK ? some_time(r, 2 * MIN, rnd_chance(r, 10) ? 4 : 2)
+              : kind == EV_AMBUSH ? some_time(r, 30 * MIN, 2)
               : kind == EV_CRASH || kind == EV_STOP ? some_time(r, SEC(1), 10)
               : some_time(r, MIN, 5);
     ev->salt = rnd_next(r);
@@ -120,7 +122,9 @@ static void span(plan_t *plan)
     plan->from -= plan->from % MIN;
     plan->to = plan->from;
     for (i = 0; i < plan->n; i++) {
-        apr_time_t end = plan->ev[i].at + plan->ev[i].len + 60 * MIN;
+        /* who lies in ambush need not be waited for */
+        apr_time_t end = plan->ev[i].at + 60 * MIN
+                         + (plan->ev[i].kind == EV_AMBUSH ? 0 : plan->ev[i].len);
 
         plan->to = end > plan->to ? end : plan->to;
     }

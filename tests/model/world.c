@@ -18,8 +18,10 @@ const char *const parent_ids[PARENTS] = {
 static const prefix_t prefixes[PREFIXES] = {
     { .text = "198.51.100.0/24", .options = "withdraw=auto advertise=auto" },
     { .text = "192.0.2.0/24", .options = "withdraw=auto advertise=manual" },
-    { .text = "203.0.113.0/24", .parent = 1, .options = "withdraw=auto advertise=auto" },
-    { .text = "203.0.113.128/25", .parent = 1, .options = "withdraw=auto", .enabled = -1 },
+    { .text = "203.0.113.0/24", .parent = 1,
+      .options = "withdraw=auto advertise=auto passed-pps=3000", .passed = 3000 },
+    { .text = "203.0.113.128/25", .parent = 1, .options = "withdraw=auto", .enabled = -1,
+      .never = 1 },
     { .text = "2001:db8::/32", .parent = 1, .options = "withdraw=auto advertise=auto" },
     { .text = "198.18.0.0/23", .parent = 2, .options = "withdraw=auto advertise=auto" },
     { .text = "198.18.1.0/24", .parent = 2, .options = "withdraw=auto advertise=auto pps=5000",
@@ -38,7 +40,25 @@ static void begin_prefix(prefix_t *p, int i)
     p->id = apr_psprintf(m.pool, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb%02x", i);
     p->pps = p->pps > 0 ? p->pps : 2000;
     p->now = (change_t){ .at = m.now - DAY, .by = BY_NOBODY };
-    p->obstructed = m.now;
+    p->obstructed = p->barred = m.now;
+}
+
+/* In some worlds the policy may not take one back, or not advertise one. */
+static void begin_options(rnd_t *r)
+{
+    static const int of[] = { 0, 4, 5 };
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        int how = (int)rnd_below(r, 8);
+
+        m.w.prefix[of[i]].options = how == 0   ? "withdraw=manual advertise=auto"
+                                    : how == 1 ? "withdraw=auto advertise=manual"
+                                               : m.w.prefix[of[i]].options;
+    }
+    for (i = 0; i < PREFIXES; i++) {
+        m.w.prefix[i].usual = m.w.prefix[i].options;
+    }
 }
 
 void world_begin(apr_uint64_t seed, int profile)
@@ -55,6 +75,7 @@ void world_begin(apr_uint64_t seed, int profile)
     m.w.legit = !rnd_chance(&r, profile == 2 ? 30 : 10);
     m.w.page = rnd_chance(&r, 20) ? 30 : 10000;
     m.w.upstream_bad = m.now;
+    begin_options(&r);
 }
 
 /* Routers follow: 2 to 7 minutes after an announcement, up to 15 after a withdrawal. */
@@ -126,6 +147,21 @@ static void obstruct(prefix_t *p, apr_time_t until)
     p->obstructed = until > p->obstructed ? until : p->obstructed;
 }
 
+/* It is the parent that is not approved. */
+static void bar(const prefix_t *p, int all, apr_time_t until)
+{
+    int i;
+
+    for (i = 0; i < PREFIXES; i++) {
+        prefix_t *q = &m.w.prefix[i];
+
+        if (q == p || (all && q->parent == p->parent)) {
+            obstruct(q, until + 18 * MIN);
+            q->barred = until > q->barred ? until : q->barred;
+        }
+    }
+}
+
 static void set_state(const ev_t *ev, int by)
 {
     prefix_t *p = &m.w.prefix[ev->prefix];
@@ -147,7 +183,7 @@ static void set_state(const ev_t *ev, int by)
         p->missing += by;
         break;
     }
-    obstruct(p, m.now + ev->len + 20 * MIN);
+    bar(p, ev->how == 3, m.now + ev->len + 2 * MIN);
 }
 
 static void over(void *arg)
@@ -161,6 +197,7 @@ static void over(void *arg)
         }
     }
     m.w.active->nelts = n;
+    m.w.ambushes -= ev->kind == EV_AMBUSH;
     if (ev->kind == EV_STATE) {
         set_state(ev, -1);
     }
@@ -169,16 +206,29 @@ static void over(void *arg)
     }
 }
 
+/* What is late comes late; a limit lasts five minutes, a refused token fifteen. */
+static void spoil_until(apr_time_t bad)
+{
+    m.w.upstream_bad = bad > m.w.upstream_bad ? bad : m.w.upstream_bad;
+}
+
+/* A token that one change was refused with may be taken for a bad one. */
+void world_hinder(prefix_t *p, const ev_t *ev)
+{
+    bar(p, 0, m.now + 20 * MIN);
+    if (ev->how == 8) {
+        spoil_until(m.now + 20 * MIN);
+    }
+}
+
 static void last(ev_t *ev)
 {
     APR_ARRAY_PUSH(m.w.active, ev_t *) = ev;
     agenda_add(m.now + ev->len, over, ev);
-    if (ev->kind == EV_FAULT || ev->kind == EV_ANALYTICS || ev->kind == EV_PATCH) {
-        /* what is late comes late; a limit lasts five minutes, a refused token fifteen */
-        apr_time_t bad = m.now + ev->len + 20 * MIN;
-
-        m.w.upstream_bad = bad > m.w.upstream_bad ? bad : m.w.upstream_bad;
+    if (ev->kind == EV_FAULT || ev->kind == EV_ANALYTICS) {
+        spoil_until(m.now + ev->len + 20 * MIN);
     }
+    m.w.ambushes += ev->kind == EV_AMBUSH;
     if (ev->kind == EV_STATE) {
         set_state(ev, 1);
     }
@@ -248,6 +298,7 @@ static void begin_attack(ev_t *ev)
         a->pps = 0.3 * p->pps;
         a->bps = ev->how & ATTACK_LOW ? 14e6 : 400e6;
     }
+    a->passes = ev->how & ATTACK_PASSES && p->passed > 0;
     choose_target(a, p);
     APR_ARRAY_PUSH(m.w.attacks, attack_t *) = a;
     m.attacks++;
@@ -311,13 +362,35 @@ static void stop_server(const ev_t *ev)
     agenda_add(m.now + ev->len, start_again, NULL);
 }
 
-static void change_configuration(const ev_t *ev)
+static void reload(void)
+{
+    m.conf_at = m.now;
+    if (m.down || !m.node[0].e) {
+        return; /* with the next start */
+    }
+    node_stop(&m.node[0], 1);
+    node_stop(&m.node[1], 1);
+    node_start(&m.node[0]);
+}
+
+/* The mode, or one prefix's options, for a while. */
+static void restore(void *arg)
+{
+    const ev_t *ev = arg;
+
+    m.conf.enforce = 1;
+    m.w.prefix[ev->prefix].options = m.w.prefix[ev->prefix].usual;
+    reload();
+}
+
+static void change_configuration(ev_t *ev)
 {
     rnd_t r = { rnd_mix(ev->salt, 4) };
 
     switch (ev->how) {
     case 0:
-        m.conf.enforce = !m.conf.enforce || rnd_chance(&r, 20);
+        m.conf.enforce = 0;
+        agenda_add(m.now + ev->len, restore, ev);
         break;
     case 1:
         m.conf.calm = rnd_span(&r, 10, 20) * MIN;
@@ -328,17 +401,15 @@ static void change_configuration(const ev_t *ev)
     case 3:
         m.conf.check = !m.conf.check;
         break;
-    default:
+    case 4:
         m.conf.min_advertised = rnd_chance(&r, 50) ? 15 * MIN : 20 * MIN;
         break;
+    default:
+        m.w.prefix[ev->prefix].options = "withdraw=manual advertise=manual";
+        agenda_add(m.now + ev->len, restore, ev);
+        break;
     }
-    m.conf_at = m.now;
-    if (m.down || !m.node[0].e) {
-        return; /* with the next start */
-    }
-    node_stop(&m.node[0], 1);
-    node_stop(&m.node[1], 1);
-    node_start(&m.node[0]);
+    reload();
 }
 
 void world_event(ev_t *ev)
