@@ -25,12 +25,12 @@ typedef struct bound_t {
 } bound_t;
 
 static const bound_t bounds[] = {
-    { "journal", 62, 1000, 0, 60 }, { "event", 62, 100, 8, 10 }, { "event_repeat", 62, 20, 0, 2 },
+    { "journal", 62, 2000, 30, 42 }, { "event", 62, 100, 8, 10 }, { "event_repeat", 62, 20, 0, 2 },
     { "attack", 62, 20, 0, 2 }, { "attack_key", 62, 30, 0, 4 }, { "entity", 62, 40, 6, 0 },
     { "evidence", 12, 500, 20, 10 }, { "evidence_minute", 12, 500, 20, 50 },
     { "traffic_event", 12, 300, 0, 40 }, { "traffic_sum", 12, 1000, 0, 150 },
     { "intent", 62, 50, 0, 5 }, { "hold", 62, 20, 0, 1 }, { "window", 62, 20, 0, 1 },
-    { "proposal", 62, 50, 0, 2 }, { "adoption", 62, 50, 0, 1 }, { "outbox", 12, 200, 10, 40 },
+    { "proposal", 62, 50, 0, 2 }, { "adoption", 62, 50, 0, 1 }, { "outbox", 12, 200, 100, 40 },
     { "audit", 0, 100, 2, 8 },
     { "prefix", 0, PREFIXES, 0, 0 }, { "decision", 0, PREFIXES, 0, 0 },
     { "standing", 0, PREFIXES, 0, 0 }, { "rule", 0, PREFIXES, 0, 0 }, { "tunnel", 62, 10, 0, 0 },
