@@ -129,6 +129,14 @@ static void begin(void)
     told_begin();
 }
 
+/* Over for days. Without a target, and open, it is in everybody's way for longer. */
+static int is_past(const attack_t *a)
+{
+    int stays = a->ev->how & ATTACK_NO_TARGET && !a->closed_at && a->last_end < a->last_start;
+
+    return a->to < m.now - (stays ? 60 : 4) * DAY;
+}
+
 static void each_minute(void *arg)
 {
     apr_int64_t n = (m.now - EPOCH) / MIN;
@@ -145,8 +153,7 @@ static void each_minute(void *arg)
     if (m.years && !m.trying && n % 43200 == 0) {
         growth_show(0);
     }
-    while (m.w.first < m.w.attacks->nelts
-           && world_attack(m.w.first)->to < m.now - 4 * DAY) {
+    while (m.w.first < m.w.attacks->nelts && is_past(world_attack(m.w.first))) {
         m.w.first++;
     }
     agenda_add(m.now + MIN, each_minute, arg);
