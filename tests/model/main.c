@@ -61,6 +61,9 @@ void settings_make(void)
     set_time("MinAdvertised", m.conf.min_advertised);
     set_time("PollInterval", m.conf.poll);
     set_time("AnalyticsInterval", m.conf.poll);
+    if (m.years) { /* longer than a poll takes */
+        set("BlindAfter", "45m");
+    }
     if (m.conf.check) {
         set("WithdrawCheck", "exec:/bin/true");
     }
@@ -134,7 +137,7 @@ static int is_past(const attack_t *a)
 {
     int stays = a->ev->how & ATTACK_NO_TARGET && !a->closed_at && a->last_end < a->last_start;
 
-    return a->to < m.now - (stays ? 60 : 4) * DAY;
+    return a->to < m.now - (stays ? 400 : 4) * DAY;
 }
 
 static void each_minute(void *arg)
