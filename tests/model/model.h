@@ -158,6 +158,7 @@ typedef struct attack_t {
     report_t *reports;      /* answered ones */
     int reported, reports_max;
     apr_time_t closed_at;   /* by the operator */
+    int closed_behind;      /* by a clock by which it may not have begun */
     apr_time_t start_shown, end_shown; /* the history has them, of then */
     apr_time_t last_start, last_end; /* sent, whatever became of it */
 } attack_t;

@@ -116,12 +116,17 @@ static void take_minute(const told_t *t, const node_t *n, int prefix, int i)
     }
 }
 
-/* What is newest by a clock that was set back was told since. */
+/* By a clock that was set back, what was newest has not been yet: it is told anew. */
 static void heed_clock(void)
 {
-    if (m.jumped_at != jumped_at) {
-        jumped_at = m.jumped_at;
-        memset(newest_calm, 0, sizeof(newest_calm));
+    int i;
+
+    if (m.jumped_at == jumped_at) {
+        return;
+    }
+    jumped_at = m.jumped_at;
+    for (i = 0; i < PREFIXES; i++) {
+        newest_calm[i] = newest_calm[i] + MIN > model_clock() ? 0 : newest_calm[i];
     }
 }
 

@@ -36,7 +36,7 @@ static const bound_t bounds[] = {
     { "standing", 0, PREFIXES, 0, 0 }, { "rule", 0, PREFIXES, 0, 0 }, { "tunnel", 62, 10, 0, 0 },
     { "job", 0, 20, 0, 0 }, { "sensed", 0, 20, 0, 0 }, { "reading", 0, 20, 0, 0 },
     { "range", 0, 30, 0, 0 }, { "setting", 0, 40, 0, 0 }, { "meta", 0, 20, 0, 0 },
-    { "channel", 0, 2, 0, 0 }, { "imported", 0, 0, 0, 0 },
+    { "channel", 0, 3, 0, 0 }, { "imported", 0, 0, 0, 0 },
 };
 #define BOUNDS (sizeof(bounds) / sizeof(bounds[0]))
 

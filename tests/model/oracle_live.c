@@ -34,7 +34,7 @@ static int is_anywhere(const attack_t *a)
         end |= a->reports[i].end && a->reports[i].ts >= a->last_start;
     }
     return a->ev->how & ATTACK_NO_TARGET && !(a->ev->how & (ATTACK_FOREIGN | ATTACK_SILENT))
-           && !end && !a->closed_at; /* minutes that are unknown hold up its timeout */
+           && !end && (!a->closed_at || a->closed_behind); /* minutes that are unknown hold up its timeout */
 }
 
 /* What is in the way now was in the way until now. */

@@ -112,6 +112,7 @@ static void close_attack(apr_interval_time_t age)
         if (a->ev->how & ATTACK_NO_TARGET && a->reported && !a->closed_at
             && m.now - a->from > age) {
             a->closed_at = m.now;
+            a->closed_behind = m.off < 0;
             give(O_CLOSE, a->ev->prefix, a->number, 0, 0);
             return;
         }
