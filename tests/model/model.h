@@ -322,6 +322,8 @@ void oracle_answered(node_t *n, const char *url, int code);
 
 void oracle_begin(void);
 void oracle_told(const told_t *t, const node_t *n);
+/* Of a minute: 1 is attack, below 0.5 it may be calm. */
+double oracle_share(const told_t *t, int prefix, int i);
 void oracle_lost(const node_t *n);
 /* A PATCH that is about to go out. */
 void oracle_patch(const node_t *n, prefix_t *p, int want, change_t *how);

@@ -97,20 +97,30 @@ void oracle_lost(const node_t *node)
     fresh->nelts = n;
 }
 
+/* Which of its thresholds it comes nearest to, as a part of it. */
+double oracle_share(const told_t *t, int prefix, int i)
+{
+    const prefix_t *p = &m.w.prefix[prefix];
+    int k = prefix * t->n + i;
+    double pps = t->packets[k] / 60 / p->pps, bps = t->bits[k] / 60 / 20e6;
+    double passed = p->passed > 0 ? t->passed[k] / 60 / p->passed : 0;
+    double most = pps > bps ? pps : bps;
+
+    return most > passed ? most : passed;
+}
+
 static void take_minute(const told_t *t, const node_t *n, int prefix, int i)
 {
     const prefix_t *p = &m.w.prefix[prefix];
-    double pps = t->packets[prefix * t->n + i] / 60, bps = t->bits[prefix * t->n + i] / 60;
-    double passed = p->passed > 0 ? t->passed[prefix * t->n + i] / 60 / p->passed : 0;
+    double share = oracle_share(t, prefix, i);
     apr_time_t at = t->from + i * MIN;
 
-    if (pps >= p->pps || bps >= 20e6 || passed >= 1) {
+    if (share >= 1) {
         APR_ARRAY_PUSH(fresh, fresh_t) = (fresh_t){ .minute = at, .told_at = m.now,
                                                     .prefix = prefix, .pid = n->pid };
         newest_attack[prefix] = at > newest_attack[prefix] ? at : newest_attack[prefix];
     }
-    else if (at + MIN <= t->complete && !t->cut && (!t->idle || p->idle_calm)
-             && pps < p->pps / 2 && bps < 10e6 && passed < 0.5) {
+    else if (at + MIN <= t->complete && !t->cut && (!t->idle || p->idle_calm) && share < 0.5) {
         minute_of(prefix, at)->what |= CALM;
         newest_calm[prefix] = at > newest_calm[prefix] ? at : newest_calm[prefix];
     }

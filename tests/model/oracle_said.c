@@ -92,8 +92,7 @@ void said_traffic(const told_t *t)
             apr_time_t minute = t->from + k * MIN;
             lit_t *l = &lit[i][minute / MIN % LIT];
 
-            if ((t->packets[i * t->n + k] / 60 >= m.w.prefix[i].pps
-                 || t->bits[i * t->n + k] / 60 >= 20e6) && l->minute != minute) {
+            if (oracle_share(t, i, k) >= 1 && l->minute != minute) {
                 *l = (lit_t){ .minute = minute, .told_at = m.now };
             }
         }
@@ -162,7 +161,8 @@ static void wrong(const said_t *s, const char *why)
 
 static int is_by_others(const said_t *s, const change_t *c, const char *cause)
 {
-    int maybe = c->at - called_at[s->prefix][c->on] < MAYBE;
+    apr_time_t called = called_at[s->prefix][c->on];
+    int maybe = c->at - called < MAYBE || (called && called < m.leaderless); /* nobody looked */
 
     return (maybe || (!field(s, "intent") && strcmp(cause, "the policy")
                       && strcmp(cause, "a command") && strcmp(cause, "an approved proposal")))
