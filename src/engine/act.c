@@ -447,6 +447,7 @@ apr_status_t cfmt_act_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
         if (!is_ours(&l, in)) {
             continue;
         }
+        cfmt_act_heed_clock(e, in, l.now);
         rv = go_on(&l, in);
         note_next(&l, in);
     }

@@ -9,6 +9,7 @@
 #include "decide.h"
 
 #define LOOK_LASTS apr_time_from_sec(15)     /* the policy withdraws within, or decides anew */
+#define AHEAD apr_time_from_sec(5)           /* of now: written by a clock that was set back since */
 #define LEFT_OVER apr_time_from_sec(300)     /* an operator's wish that nobody tried is void then */
 
 static apr_interval_time_t real(const cfmt_engine_t *e, apr_interval_time_t d)
@@ -63,18 +64,41 @@ const char *cfmt_act_impossible(const cfmt_prefix_row_t *row)
            : row->b.bgp_control == 1 ? "controlled by BGP, not by the API" : NULL;
 }
 
+/*
+ * Else a call of two hours ahead would be waited for two hours, and what is so now read again and
+ * again meanwhile. What it waits for was worked out by the same clock: it is looked at anew.
+ */
+void cfmt_act_heed_clock(const cfmt_engine_t *e, cfmt_intent_row_t *in, apr_time_t now)
+{
+    apr_time_t set_at = e->jumped_at ? e->jumped_at : e->began_at;
+    apr_time_t *times[] = { &in->created_at, &in->sent_at, &in->answered_at };
+    apr_time_t ahead = now + AHEAD;
+    apr_size_t i;
+
+    set_at = set_at > now ? 0 : set_at;
+    if (in->created_at <= ahead && in->sent_at <= ahead && in->answered_at <= ahead) {
+        return;
+    }
+    for (i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        *times[i] = *times[i] > ahead ? set_at : *times[i];
+    }
+    in->next_at = in->next_at > now ? 0 : in->next_at;
+    in->not_before = in->not_before > now ? 0 : in->not_before;
+}
+
 apr_status_t cfmt_act_settles(cfmt_engine_t *e, apr_time_t *pat, const cfmt_intent_row_t *in,
                               apr_pool_t *p)
 {
     apr_array_header_t *rows;
     apr_status_t rv = cfmt_intents_list(e->store, &in->prefix, in->id, 1, &rows, p);
-    const cfmt_intent_row_t *old;
+    cfmt_intent_row_t *old;
 
     *pat = 0;
     if (rv != APR_SUCCESS || !rows->nelts) {
         return rv;
     }
     old = &APR_ARRAY_IDX(rows, 0, cfmt_intent_row_t);
+    cfmt_act_heed_clock(e, old, cfmt_clock_now(e->conf.clock));
     if (old->state == CFMT_INTENT_SUPERSEDED && old->sent_at && old->want != in->want) {
         *pat = old->answered_at > old->sent_at
                    ? old->answered_at + cfmt_act_shows(e)

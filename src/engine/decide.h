@@ -120,6 +120,8 @@ void cfmt_call_forget(cfmt_engine_t *e, cfmt_deed_call_t *call);
 int cfmt_act_barred(const cfmt_engine_t *e, const cfmt_intent_row_t *in);
 /* Why a requested one is not carried out any more; NULL = it is. */
 const char *cfmt_act_void(const cfmt_engine_t *e, const cfmt_intent_row_t *in, apr_time_t now);
+/* Times of it that a clock wrote which was set back since become the time at which that was. */
+void cfmt_act_heed_clock(const cfmt_engine_t *e, cfmt_intent_row_t *in, apr_time_t now);
 /* Why it cannot be; NULL = it can. */
 const char *cfmt_act_impossible(const cfmt_prefix_row_t *row);
 /*
