@@ -335,6 +335,9 @@ static void change_clock(const ev_t *ev)
 {
     static const apr_interval_time_t by[] = { SEC(6), -SEC(7), MIN, -3 * MIN, 2 * HOUR, -2 * HOUR };
 
+    if (m.jumped_at == m.now) { /* there and back in one moment: that is no jump */
+        return;
+    }
     set_clock(m.off ? 0 : by[ev->how]);
     if (m.years) { /* the next jump may be weeks away */
         agenda_add(m.now + 4 * HOUR, set_right, NULL);
