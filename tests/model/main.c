@@ -327,12 +327,12 @@ apr_time_t apr_time_now(void)
     return m.now;
 }
 
-/* fresh: seeds that nobody has seen yet, too. */
-static void run_default(int count, int fresh)
+/* fresh: seeds that nobody has seen yet, too. base: the first of them; 0 = by the time. */
+static void run_default(int count, int fresh, apr_uint64_t base)
 {
-    apr_uint64_t base = (apr_uint64_t)time(NULL) * 10;
     int i, fixed = m.years ? LONG : FIXED;
 
+    base = base ? base : (apr_uint64_t)time(NULL) * 10;
     for (i = 0; i < fixed + (m.years ? 0 : fresh); i++) {
         run_seed(i < fixed ? (apr_uint64_t)(i + 1) : base + (apr_uint64_t)(i - fixed), count);
     }
@@ -340,7 +340,7 @@ static void run_default(int count, int fresh)
 
 int main(int argc, char **argv)
 {
-    const char *events = NULL, *seed = NULL, *world = NULL;
+    const char *events = NULL, *seed = NULL, *world = NULL, *base = "0";
     int i, count = EPISODES, fresh = FRESH;
 
     fix_addresses(argv);
@@ -360,6 +360,7 @@ int main(int argc, char **argv)
         }
         seed = !strcmp(argv[i], "--seed") ? value : seed;
         world = !strcmp(argv[i], "--world") ? value : world;
+        base = !strcmp(argv[i], "--fresh") ? value : base;
         count = !strcmp(argv[i], "--episodes") ? atoi(value) : count;
         m.years = !strcmp(argv[i], "--years") ? atoi(value) : m.years;
         events = !strcmp(argv[i], "--events") ? value : events;
@@ -372,7 +373,7 @@ int main(int argc, char **argv)
         run_seed(strtoull(seed, NULL, 10), count);
     }
     else {
-        run_default(count, fresh);
+        run_default(count, fresh, strtoull(base, NULL, 10));
     }
     printf("%" APR_INT64_T_FMT " episodes, %" APR_INT64_T_FMT " rounds, %d violations\n", episodes,
            rounds, violations);
