@@ -454,7 +454,10 @@ static int is_alerted(const attack_t *a, const change_t *how)
     return start && start >= end;
 }
 
-/* Minutes of attack that were seen since shortly before it was withdrawn. */
+/*
+ * Minutes of attack that were seen since shortly before it was withdrawn: on a part of it, or on
+ * what it lies in, which has its traffic meanwhile.
+ */
 static int was_seen(const prefix_t *p)
 {
     const change_t *c = &m.shown[p - m.w.prefix];
@@ -462,7 +465,10 @@ static int was_seen(const prefix_t *p)
     int i;
 
     for (i = 0; i < PREFIXES; i++) {
-        if (cfmt_cidr_contains(&p->cidr, &m.w.prefix[i].cidr) && newest_attack[i] >= since) {
+        const cfmt_cidr_t *other = &m.w.prefix[i].cidr;
+
+        if ((cfmt_cidr_contains(&p->cidr, other) || cfmt_cidr_contains(other, &p->cidr))
+            && newest_attack[i] >= since) {
             return 1;
         }
     }
@@ -476,9 +482,11 @@ static int is_reason(const attack_t *a, const prefix_t *p, const change_t *how)
     int rule = (a->ev->how & 3) == ATTACK_RULE;
     int turns = c->by == BY_US && !c->on && m.now - c->at < HOUR;
 
-    return !(a->ev->how & ATTACK_FOREIGN) && is_alerted(a, how)
-           && (a->ev->how & ATTACK_NO_TARGET
-                   ? turns : attack_is_on(a, p) && (turns || rule || !is_anothers(a, p)));
+    return !(a->ev->how & ATTACK_FOREIGN)
+           && (is_alerted(a, how) || (is_anywhere(a) && was_seen(&m.w.prefix[a->ev->prefix])))
+           && ((is_anywhere(a) && turns)
+               || (!(a->ev->how & ATTACK_NO_TARGET) && attack_is_on(a, p)
+                   && (turns || rule || !is_anothers(a, p))));
 }
 
 /* What was called for once is called for again, whatever has ended since. */
