@@ -367,13 +367,14 @@ static void stop_server(const ev_t *ev)
 
 static void reload(void)
 {
+    int led = m.node[0].e || m.node[1].e;
+
     m.conf_at = m.now;
-    if (m.down || !m.node[0].e) {
-        return; /* with the next start */
-    }
     node_stop(&m.node[0], 1);
     node_stop(&m.node[1], 1);
-    node_start(&m.node[0]);
+    if (led && !m.down) { /* else with the next start */
+        node_start(&m.node[0]);
+    }
 }
 
 /* The mode, or one prefix's options, for a while. */
