@@ -17,11 +17,13 @@ typedef struct trap_t {
 } trap_t;
 
 static trap_t traps[PREFIXES];
+static apr_time_t ordered_at; /* operators do not give orders in each round */
 
 void ambush_begin(void)
 {
     int i;
 
+    ordered_at = 0;
     for (i = 0; i < PREFIXES; i++) {
         traps[i] = (trap_t){ 0, 0, 0, 0 };
     }
@@ -48,9 +50,11 @@ static void strike(const ev_t *ev)
     rnd_t r = { rnd_mix(ev->salt, ev->count) };
     ev_t *other = apr_pmemdup(m.pool, ev, sizeof(*ev));
 
-    if (what[i].kind == EV_JUMP && m.now - m.jumped_at < HOUR) {
+    if ((what[i].kind == EV_JUMP && m.now - m.jumped_at < HOUR)
+        || (what[i].kind == EV_COMMAND && m.now - ordered_at < MIN)) {
         return;
     }
+    ordered_at = what[i].kind == EV_COMMAND ? m.now : ordered_at;
     other->kind = what[i].kind;
     other->how = what[i].how >= 0 ? what[i].how : (int)rnd_below(&r, 5);
     other->len = rnd_span(&r, 2 * MIN, 12 * MIN);
