@@ -237,6 +237,20 @@ static int is_seen(const attack_t *a, int i)
     return a->ev->how & ATTACK_SILENT && said_lit(i, from, m.now, 2);
 }
 
+/* What it lies in is advertised: traffic goes that way, and may be told to be an attack on that. */
+static int is_covered(int i)
+{
+    int k;
+
+    for (k = 0; k < PREFIXES; k++) {
+        if (k != i && m.shown[k].on
+            && cfmt_cidr_contains(&m.w.prefix[k].cidr, &m.w.prefix[i].cidr)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int is_exposed(int i)
 {
     const prefix_t *p = &m.w.prefix[i];
@@ -250,7 +264,7 @@ static int is_exposed(int i)
         const attack_t *a = APR_ARRAY_IDX(m.w.attacks, k, attack_t *);
 
         if (home_of(a) == i && a->from > m.now - 6 * HOUR && a->to > m.now
-            && (is_told_of(a) || is_seen(a, i))) {
+            && (is_told_of(a) || (is_seen(a, i) && !is_covered(i)))) {
             return 1;
         }
     }
