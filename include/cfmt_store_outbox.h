@@ -67,8 +67,8 @@ apr_status_t cfmt_outbox_get(cfmt_store_t *s, cfmt_outbox_row_t *row, apr_int64_
 apr_status_t cfmt_outbox_thread(cfmt_store_t *s, cfmt_outbox_row_t *row, const char *channel,
                                 const char *attack, int newest, apr_pool_t *p);
 /*
- * The newest row of this attack that was sent or may have been, if it is one of which nobody knows
- * (MAYBE). CFMT_EMISSING: there is none, or it arrived.
+ * The row of this attack that was told last, by its id or by its time, if it is one of which nobody
+ * knows (MAYBE). CFMT_EMISSING: there is none, or it arrived.
  */
 apr_status_t cfmt_outbox_doubt(cfmt_store_t *s, cfmt_outbox_row_t *row, const char *channel,
                                const char *attack, apr_pool_t *p);

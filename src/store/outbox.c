@@ -212,18 +212,24 @@ apr_status_t cfmt_outbox_thread(cfmt_store_t *s, cfmt_outbox_row_t *row, const c
     return one(s, st, row, p);
 }
 
+#define LAST_TOLD \
+    "SELECT id FROM outbox WHERE attack = ?1 AND channel = ?2 AND state IN ('sent', 'maybe')"
+
+/*
+ * Of an attack messages go out in the order of their ids, and the clock may have been set back
+ * since; what was told again by hand is the last by its time only.
+ */
 apr_status_t cfmt_outbox_doubt(cfmt_store_t *s, cfmt_outbox_row_t *row, const char *channel,
                                const char *attack, apr_pool_t *p)
 {
-    sqlite3_stmt *st = cfmt_sql(s, SELECT "WHERE attack = ?1 AND channel = ?2"
-                                          " AND state IN ('sent', 'maybe')"
-                                          " ORDER BY sent_at DESC, id DESC LIMIT 1");
-    apr_status_t rv;
+    sqlite3_stmt *st = cfmt_sql(s, SELECT "WHERE state = 'maybe' AND id IN ("
+                                          "(" LAST_TOLD " ORDER BY id DESC LIMIT 1),"
+                                          "(" LAST_TOLD " ORDER BY sent_at DESC, id DESC LIMIT 1))"
+                                          " ORDER BY id DESC LIMIT 1");
 
     cfmt_bind_text(st, 1, attack);
     cfmt_bind_text(st, 2, channel);
-    rv = one(s, st, row, p);
-    return rv == APR_SUCCESS && row->state != CFMT_OUTBOX_MAYBE ? CFMT_EMISSING : rv;
+    return one(s, st, row, p);
 }
 
 apr_status_t cfmt_outbox_unacked(cfmt_store_t *s, const char *channel, apr_time_t since,

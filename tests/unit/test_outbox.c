@@ -213,6 +213,40 @@ START_TEST(what_its_sender_left_may_have_been_sent)
 }
 END_TEST
 
+static apr_int64_t in_doubt(cfmt_store_t *s)
+{
+    cfmt_outbox_row_t row;
+    apr_status_t rv = cfmt_outbox_doubt(s, &row, "a", "a1", unit_pool);
+
+    ck_assert(rv == APR_SUCCESS || rv == CFMT_EMISSING);
+    return rv == APR_SUCCESS ? row.id : 0;
+}
+
+/* Of another day is also what was told before the clock was set back. */
+START_TEST(a_doubt_is_of_the_last_one_by_whatever_clock)
+{
+    cfmt_store_t *s = begin();
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        put(s, "a", CFMT_NEWS_BLIND, apr_psprintf(unit_pool, "%d", i));
+    }
+    tell(s, 1, CFMT_OUTBOX_SENT, NULL);
+    tell(s, 2, CFMT_OUTBOX_MAYBE, NULL);
+    ck_assert_int_eq(in_doubt(s), 2);
+    kit_sql(s, "UPDATE outbox SET sent_at = sent_at + 7200000000 WHERE id = 1");
+    ck_assert_int_eq(in_doubt(s), 2);
+    tell(s, 3, CFMT_OUTBOX_SENT, NULL);
+    ck_assert_int_eq(in_doubt(s), 0);
+    /* told again by hand, behind all others */
+    ck_assert_int_eq(cfmt_outbox_retry(s, 2, KIT_T(9)), APR_SUCCESS);
+    tell(s, 2, CFMT_OUTBOX_MAYBE, NULL);
+    ck_assert_int_eq(in_doubt(s), 0);
+    kit_sql(s, "UPDATE outbox SET sent_at = sent_at + 8000000000 WHERE id = 2");
+    ck_assert_int_eq(in_doubt(s), 2);
+}
+END_TEST
+
 START_TEST(a_thread_has_a_beginning_an_end_and_doubts)
 {
     cfmt_store_t *s = begin();
@@ -443,6 +477,7 @@ UNIT_TEST(one_owner_leases_and_settles)
 tcase_add_loop_test(tc, what_was_folded_waits_again_when_nothing_was_told, 0, 4);
 UNIT_TEST(what_its_sender_left_may_have_been_sent)
 UNIT_TEST(a_thread_has_a_beginning_an_end_and_doubts)
+UNIT_TEST(a_doubt_is_of_the_last_one_by_whatever_clock)
 UNIT_TEST(lists_are_of_a_channel_or_of_all_newest_first)
 tcase_add_loop_test(tc, operators_try_again_and_drop, 0, CFMT_OUTBOX_STATES);
 UNIT_TEST(what_nobody_acknowledges_falls_back_once)
