@@ -192,6 +192,14 @@ static int is_anywhere(const attack_t *a)
            || ((a->ev->how & 3) == ATTACK_RULE && m.w.upstream_bad > a->from - 15 * MIN);
 }
 
+/* A rule names a prefix: an attack on it is none on what lies inside it. */
+static int is_on(const attack_t *a, const prefix_t *p)
+{
+    return (a->ev->how & 3) == ATTACK_RULE
+               ? cfmt_cidr_contains(&p->cidr, &m.w.prefix[a->ev->prefix].cidr)
+               : attack_is_on(a, p);
+}
+
 /* The attack came back within the hour: as it is, or as far as anybody was told. */
 static int came_back(const attack_t *a, apr_time_t w, int all)
 {
@@ -222,7 +230,8 @@ apr_interval_time_t oracle_calm(const prefix_t *p, int all)
         for (back = 0, k = m.w.first; !back && k < m.w.attacks->nelts; k++) {
             const attack_t *a = APR_ARRAY_IDX(m.w.attacks, k, attack_t *);
 
-            back = (attack_is_on(a, p) || (all && is_anywhere(a))) && came_back(a, w, all);
+            back = (all ? attack_is_on(a, p) || is_anywhere(a) : is_on(a, p))
+                   && came_back(a, w, all);
         }
         calm = !back ? calm : 2 * calm < m.conf.calm_max ? 2 * calm : m.conf.calm_max;
     }
@@ -286,14 +295,6 @@ static int is_open(const attack_t *a, apr_time_t *pstart)
     }
     *pstart = start;
     return start > end && !(a->ev->how & ATTACK_FOREIGN) && !a->closed_at;
-}
-
-/* A rule names a prefix: an attack on it is none on what lies inside it. */
-static int is_on(const attack_t *a, const prefix_t *p)
-{
-    return (a->ev->how & 3) == ATTACK_RULE
-               ? cfmt_cidr_contains(&p->cidr, &m.w.prefix[a->ev->prefix].cidr)
-               : attack_is_on(a, p);
 }
 
 int oracle_is_open(const attack_t *a)
