@@ -124,9 +124,8 @@ void ambush_write(void)
         if (t->watch < m.now) {
             continue;
         }
-        id = eye_int(apr_psprintf(m.pool, "SELECT id FROM intent WHERE prefix = '%s' AND want = 0"
-                                  " AND who = 'policy' AND state = 'requested'",
-                                  m.w.prefix[i].text));
+        id = eye_int("SELECT id FROM intent WHERE prefix = '%s' AND want = 0 AND who = 'policy'"
+                     " AND state = 'requested'", m.w.prefix[i].text);
         if (id && id != t->order) {
             t->order = id;
             t->wait = (int)(rnd_mix(m.seed, (apr_uint64_t)id) % 5);

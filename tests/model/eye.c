@@ -71,14 +71,17 @@ const char *eye_text(const char *sql, apr_pool_t *p)
     return text;
 }
 
-apr_int64_t eye_int(const char *sql)
+apr_int64_t eye_int(const char *fmt, ...)
 {
     apr_pool_t *p;
     const char *text;
     apr_int64_t n;
+    va_list ap;
 
     apr_pool_create(&p, m.pool);
-    text = eye_text(sql, p);
+    va_start(ap, fmt);
+    text = eye_text(apr_pvsprintf(p, fmt, ap), p);
+    va_end(ap);
     n = text ? apr_atoi64(text) : 0;
     apr_pool_destroy(p);
     return n;

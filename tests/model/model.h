@@ -268,6 +268,8 @@ void node_round(node_t *n);
 void node_crash_point(void);
 /* Calls of it that have been answered. */
 void node_poll(node_t *n);
+/* So late a round may be that nothing but time asks for. */
+apr_interval_time_t node_late(void);
 
 /* ---- orders.c: what operators say ------------------------------------------------------------ */
 
@@ -294,7 +296,7 @@ int orders_gave(const char *who, int want, const prefix_t *p);
 void eye_begin(void);
 void eye_open(void);
 void eye_close(void);
-apr_int64_t eye_int(const char *sql);
+apr_int64_t eye_int(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *eye_text(const char *sql, apr_pool_t *p);
 /* A journal row, as webhook and cfmtctl write it. dedupe: of a delivery that says its time. */
 apr_int64_t eye_append(const char *kind, const char *origin, const char *body, apr_time_t ts);

@@ -324,12 +324,17 @@ static int is_quiet(void)
 }
 
 /* Most of a year is waiting: rounds that nothing but time asks for are late then. */
+apr_interval_time_t node_late(void)
+{
+    return m.years ? 5 * MIN : 0;
+}
+
 static apr_time_t rests_until(const cfmt_rest_t *rest)
 {
     apr_time_t now = model_clock();
 
     return !m.years || rest->until - now < SEC(5) ? rest->until
-           : is_quiet() ? now + 5 * MIN : now + SEC(30);
+           : is_quiet() ? now + node_late() : now + SEC(30);
 }
 
 void node_round(node_t *n)

@@ -73,10 +73,7 @@ static int attacks_since(apr_time_t t)
 
 static apr_int64_t rows_of(const bound_t *b)
 {
-    char sql[80];
-
-    apr_snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", b->table);
-    return eye_int(sql);
+    return eye_int("SELECT count(*) FROM %s", b->table);
 }
 
 static apr_int64_t most_of(const bound_t *b)

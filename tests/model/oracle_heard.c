@@ -265,11 +265,11 @@ static void check_new_rows(apr_pool_t *p)
 static void check_unanswered(const wants_t *w, apr_interval_time_t quiet, apr_pool_t *p)
 {
     apr_time_t now = model_clock();
-    apr_int64_t id = eye_int(apr_psprintf(
-        p, "SELECT min(id) FROM outbox WHERE channel = '%s' AND priority = 0 AND acked_at IS NULL"
+    apr_int64_t id = eye_int(
+        "SELECT min(id) FROM outbox WHERE channel = '%s' AND priority = 0 AND acked_at IS NULL"
         " AND fallback IS NULL AND fallback_of IS NULL AND state NOT IN ('folded', 'expired',"
         " 'dropped') AND ifnull(sent_at, made_at) < %" APR_TIME_T_FMT " AND made_at > %"
-        APR_TIME_T_FMT, w->name, now - w->after - quiet, now - 20 * HOUR));
+        APR_TIME_T_FMT, w->name, now - w->after - quiet, now - 20 * HOUR);
 
     if (id) {
         model_fail(7, "message %" APR_INT64_T_FMT " was not acknowledged on %s for %s, and %s is"
@@ -315,13 +315,11 @@ void heard_acked(const char *who, apr_int64_t id)
     which = id ? apr_psprintf(p, "dedupe = (SELECT dedupe FROM outbox WHERE id = %" APR_INT64_T_FMT
                               ")", id) : "priority = 0";
     before = apr_psprintf(p, "made_at < %" APR_TIME_T_FMT, model_clock());
-    n = eye_int(apr_pstrcat(p, "SELECT min(id) FROM outbox WHERE acked_at IS NULL AND ", which,
-                            " AND ", before, NULL));
+    n = eye_int("SELECT min(id) FROM outbox WHERE acked_at IS NULL AND %s AND %s", which, before);
     if (n) {
         model_fail(7, "%s acknowledged %" APR_INT64_T_FMT ", and it is not", who, n);
     }
-    n = eye_int(apr_pstrcat(p, "SELECT min(id) FROM outbox WHERE acked_by = '", who,
-                            "' AND NOT (", which, ")", NULL));
+    n = eye_int("SELECT min(id) FROM outbox WHERE acked_by = '%s' AND NOT (%s)", who, which);
     if (n) {
         model_fail(7, "%s did not acknowledge %" APR_INT64_T_FMT ", and it is", who, n);
     }

@@ -37,13 +37,19 @@ typedef struct sent_t {
     apr_pool_t *p;
 } sent_t;
 
-static apr_hash_t *arrived, *news; /* ids, and changes by channel, that may have been read */
-static apr_hash_t *newest;         /* last_t, by channel and attack */
+#define RECENT 4096 /* more than are kept at a time */
+
+/* Ids of messages, and digests of changes by channel, that may have been read. */
+static apr_int64_t arrived[RECENT];
+static apr_uint64_t news[RECENT];
+static unsigned news_n;
+static apr_hash_t *newest; /* last_t, by channel and attack */
 
 void sent_begin(void)
 {
-    arrived = apr_hash_make(m.pool);
-    news = apr_hash_make(m.pool);
+    memset(arrived, 0, sizeof(arrived));
+    memset(news, 0, sizeof(news));
+    news_n = 0;
     newest = apr_hash_make(m.pool);
 }
 
@@ -118,25 +124,38 @@ static void read_rows(sent_t *s)
 
 static void check_row(const sent_t *s, const carried_t *r, int arrives)
 {
-    const char *key = apr_psprintf(m.pool, "%" APR_INT64_T_FMT, r->id);
+    apr_int64_t *seen = &arrived[r->id % RECENT];
 
     if (r->older) {
         model_fail(7, "message %" APR_INT64_T_FMT " goes through %s before %" APR_INT64_T_FMT
                    " of the same attack", r->id, s->channel, r->older);
     }
-    if (apr_hash_get(arrived, key, APR_HASH_KEY_STRING)) {
-        model_fail(7, "message %s is told again through %s", key, s->channel);
+    if (*seen == r->id) {
+        model_fail(7, "message %" APR_INT64_T_FMT " is told again through %s", r->id, s->channel);
     }
     else if (arrives) {
-        apr_hash_set(arrived, key, APR_HASH_KEY_STRING, "");
+        *seen = r->id;
     }
+}
+
+static int was_told(apr_uint64_t digest)
+{
+    int i;
+
+    for (i = 0; i < RECENT; i++) {
+        if (news[i] == digest) {
+            return 1;
+        }
+    }
+    news[news_n++ % RECENT] = digest;
+    return 0;
 }
 
 /* The same of the same moment, by whatever row. */
 static void check_news(const sent_t *s)
 {
     const cfmt_news_t *n = &s->message->news;
-    const char *key = apr_psprintf(m.pool, "%s %d %s %s %" APR_TIME_T_FMT, s->channel, n->kind,
+    const char *key = apr_psprintf(s->p, "%s %d %s %s %" APR_TIME_T_FMT, s->channel, n->kind,
                                    n->prefix ? n->prefix : "",
                                    n->kind == CFMT_NEWS_ATTACK_START ? n->attack : "", n->at);
 
@@ -144,10 +163,9 @@ static void check_news(const sent_t *s)
         && n->kind != CFMT_NEWS_ATTACK_START) {
         return;
     }
-    if (apr_hash_get(news, key, APR_HASH_KEY_STRING)) {
+    if (was_told(cfmt_digest64(key, strlen(key)))) {
         model_fail(7, "the same is told twice: %s", key);
     }
-    apr_hash_set(news, key, APR_HASH_KEY_STRING, "");
 }
 
 /* ---- its words ------------------------------------------------------------------------------- */
@@ -288,12 +306,17 @@ static void check_words(const sent_t *s, int is_well)
 
 static void note_newest(const sent_t *s, int how)
 {
-    const last_t last = { .id = s->message->id, .how = how, .at = m.now };
+    last_t *last;
 
-    if (s->message->news.attack) {
-        apr_hash_set(newest, thread(s, m.pool), APR_HASH_KEY_STRING,
-                     apr_pmemdup(m.pool, &last, sizeof(last)));
+    if (!s->message->news.attack) {
+        return;
     }
+    last = apr_hash_get(newest, thread(s, s->p), APR_HASH_KEY_STRING);
+    if (!last) {
+        last = apr_palloc(m.pool, sizeof(*last));
+        apr_hash_set(newest, thread(s, m.pool), APR_HASH_KEY_STRING, last);
+    }
+    *last = (last_t){ .id = s->message->id, .how = how, .at = m.now };
 }
 
 void sent_look(const char *channel, const cfmt_message_t *message, int how, int is_well)

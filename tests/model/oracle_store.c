@@ -112,12 +112,12 @@ static void check_causes(void)
     apr_pool_create(&p, m.pool);
     for (i = 0; i < PREFIXES; i++) {
         const char *name = m.w.prefix[i].text;
-        apr_int64_t read = eye_int(apr_psprintf(
-            p, "SELECT count(DISTINCT json_extract(body, '$.advertised_at')) FROM journal"
-            " WHERE kind = 'prefix_state' AND json_extract(body, '$.cidr') = '%s'", name));
-        apr_int64_t told = eye_int(apr_psprintf(
-            p, "SELECT count(*) FROM audit WHERE what LIKE 'change.%%' AND prefix = '%s'"
-            " AND at > %" APR_INT64_T_FMT, name, since));
+        apr_int64_t read = eye_int(
+            "SELECT count(DISTINCT json_extract(body, '$.advertised_at')) FROM journal"
+            " WHERE kind = 'prefix_state' AND json_extract(body, '$.cidr') = '%s'", name);
+        apr_int64_t told = eye_int(
+            "SELECT count(*) FROM audit WHERE what LIKE 'change.%%' AND prefix = '%s'"
+            " AND at > %" APR_INT64_T_FMT, name, since);
 
         /* the first was there before; the cause of the last may not be certain yet */
         if (told > read + (since ? 2 : 0) || told < read - (since ? 4 : 2)) {

@@ -173,9 +173,8 @@ static int is_quiet(apr_interval_time_t d)
 
 static int is_told(const prefix_t *p, const char *kinds, apr_time_t since)
 {
-    return eye_int(apr_psprintf(m.pool, "SELECT count(*) FROM outbox WHERE channel = 'chat' AND"
-                                " prefix = '%s' AND kind IN (%s) AND at >= %" APR_TIME_T_FMT,
-                                p->text, kinds, since)) > 0;
+    return eye_int("SELECT count(*) FROM outbox WHERE channel = 'chat' AND prefix = '%s'"
+                   " AND kind IN (%s) AND at >= %" APR_TIME_T_FMT, p->text, kinds, since) > 0;
 }
 
 static void check_change(int i)
@@ -188,8 +187,8 @@ static void check_change(int i)
         shown_since[i] = shown_at[i] ? m.now : 0; /* the first was so before */
         shown_at[i] = c->at;
     }
-    else if (shown_since[i] && m.now - shown_since[i] >= 3 * MIN && is_quiet(3 * MIN)
-             && m.now - missing_at[i] > 2 * HOUR) {
+    else if (shown_since[i] && m.now - shown_since[i] >= 3 * MIN + node_late()
+             && is_quiet(3 * MIN + node_late()) && m.now - missing_at[i] > 2 * HOUR) {
         if (!is_told(p, c->on ? "'advertised'" : "'withdrawn'", c->at - SEC(1))) {
             model_fail(7, "%s was %s at %s, and nobody is told", p->text,
                        c->on ? "advertised" : "withdrawn", cfmt_time_format(m.pool, c->at));
@@ -295,8 +294,8 @@ static void check_waiting(void)
     if (!is_quiet(4 * HOUR)) {
         return;
     }
-    id = eye_int(apr_psprintf(m.pool, "SELECT min(id) FROM outbox WHERE settled_at IS NULL AND"
-                              " made_at < %" APR_TIME_T_FMT, model_clock() - 4 * HOUR));
+    id = eye_int("SELECT min(id) FROM outbox WHERE settled_at IS NULL AND made_at < %"
+                 APR_TIME_T_FMT, model_clock() - 4 * HOUR);
     if (id) {
         model_fail(7, "message %" APR_INT64_T_FMT " waits for four hours", id);
     }
@@ -305,18 +304,19 @@ static void check_waiting(void)
 /* Who sent it died: it is said to be in doubt. */
 static void check_doubt(void)
 {
+    apr_interval_time_t late = 2 * MIN + node_late();
     apr_int64_t id;
 
-    if (is_quiet(3 * MIN)
-        && (id = eye_int(apr_psprintf(m.pool, "SELECT min(id) FROM outbox WHERE state = 'sending'"
-                                      " AND leased_until < %" APR_TIME_T_FMT,
-                                      model_clock() - 2 * MIN)))) {
+    if (is_quiet(late + MIN)
+        && (id = eye_int("SELECT min(id) FROM outbox WHERE state = 'sending' AND leased_until < %"
+                         APR_TIME_T_FMT, model_clock() - late))) {
         model_fail(7, "message %" APR_INT64_T_FMT " is being sent by nobody", id);
     }
 }
 
 void told_look(void)
 {
+    apr_interval_time_t quiet = 3 * MIN + node_late();
     apr_int64_t minute = m.now / MIN;
     int i;
 
@@ -325,7 +325,7 @@ void told_look(void)
         check_page(i);
     }
     if (minute % 10 == 0) {
-        heard_look(is_quiet(3 * MIN), 3 * MIN);
+        heard_look(is_quiet(quiet), quiet);
         check_waiting();
         check_doubt();
     }

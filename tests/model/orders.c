@@ -203,9 +203,9 @@ static void take_effect(const order_t *o, const char *body)
         held[o->prefix][0] = held[o->prefix][1] = 0;
         break;
     case O_ADOPT:
-        adopted[o->prefix] = eye_int(apr_psprintf(
-            m.pool, "SELECT max(advertised_at) FROM adoption WHERE prefix = '%s'",
-            m.w.prefix[o->prefix].text));
+        adopted[o->prefix] = eye_int(
+            "SELECT max(advertised_at) FROM adoption WHERE prefix = '%s'",
+            m.w.prefix[o->prefix].text);
         break;
     case O_WINDOW:
         APR_ARRAY_PUSH(windows, window_t) = (window_t){ .order = o->number, .prefix = o->prefix,

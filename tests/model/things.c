@@ -61,12 +61,14 @@ const char *things_health(apr_pool_t *p)
 
 /* ---- news ------------------------------------------------------------------------------------ */
 
-static void tell(const char *type, const char *data)
+static void tell(const char *type, const char *data, apr_pool_t *p)
 {
+    const char *body = apr_psprintf(p, "{\"account_id\":\"" ACCOUNT "\",\"alert_type\":\"%s\","
+                                    "\"data\":{%s},\"text\":\"t\",\"ts\":%" APR_INT64_T_FMT "}",
+                                    type, data, apr_time_sec(m.now));
+
     if (!m.down) {
-        (void)eye_append("delivery", "198.51.100.1", apr_psprintf(
-            m.pool, "{\"account_id\":\"" ACCOUNT "\",\"alert_type\":\"%s\",\"data\":{%s},"
-            "\"text\":\"t\",\"ts\":%" APR_INT64_T_FMT "}", type, data, apr_time_sec(m.now)), m.now);
+        (void)eye_append("delivery", "198.51.100.1", body, m.now);
         node_wake(&m.node[0]);
         node_wake(&m.node[1]);
     }
@@ -76,17 +78,20 @@ static void tell(const char *type, const char *data)
 static void each_spell(void *arg)
 {
     int n = (int)((m.now - EPOCH) / SPELL), i = n % TUNNELS;
+    apr_pool_t *p;
 
-    tell("incident_alert", apr_psprintf(m.pool, "\"incident_id\":\"i%d\",\"status\":\"%s\"", n / 2,
-                                        n % 2 ? "RESOLVED" : "INVESTIGATING"));
+    apr_pool_create(&p, m.pool);
+    tell("incident_alert", apr_psprintf(p, "\"incident_id\":\"i%d\",\"status\":\"%s\"", n / 2,
+                                        n % 2 ? "RESOLVED" : "INVESTIGATING"), p);
     if (n % 3 == 0) {
         tell("maintenance_event_notification",
-             apr_psprintf(m.pool, "\"maintenance_id\":\"m%d\",\"event_type\":\"SCHEDULED\"", n));
+             apr_psprintf(p, "\"maintenance_id\":\"m%d\",\"event_type\":\"SCHEDULED\"", n), p);
     }
     tell("magic_tunnel_health_check_event",
-         apr_psprintf(m.pool, "\"tunnel_id\":\"%s\",\"tunnel_name\":\"%s\",\"new_status\":\"%s\"",
-                      tunnel_id(i, m.pool), tunnel_name(i, m.pool),
-                      tunnel_health(i) > 0.9 ? "HEALTHY" : "DOWN"));
+         apr_psprintf(p, "\"tunnel_id\":\"%s\",\"tunnel_name\":\"%s\",\"new_status\":\"%s\"",
+                      tunnel_id(i, p), tunnel_name(i, p),
+                      tunnel_health(i) > 0.9 ? "HEALTHY" : "DOWN"), p);
+    apr_pool_destroy(p);
     agenda_add(m.now + SPELL, each_spell, arg);
 }
 
