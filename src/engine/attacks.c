@@ -142,9 +142,8 @@ static apr_status_t load(look_t *l)
 
 static const char *where(const look_t *l, const cfmt_say_t *s)
 {
-    return apr_psprintf(l->p, "%s: %s, %s dropped by %s in the minute of %s",
-                        cfmt_cidr_format(l->p, &s->prefix), cfmt_rate_format(l->p, s->pps, "pps"),
-                        cfmt_rate_format(l->p, s->bps, "bit/s"), cfmt_system_name(s->by),
+    return apr_psprintf(l->p, "%s in the minute of %s",
+                        cfmt_row_rates(&s->prefix, s->pps, s->bps, s->by, l->p),
                         cfmt_time_format(l->p, s->at - s->at % CFMT_MINUTE));
 }
 

@@ -82,11 +82,24 @@ static int what_says(const cfmt_json_t *doc)
     return word && what < SAYS ? what : -1;
 }
 
+/* No threshold counts drops of systems that are unknown here: only what passed is nobody's. */
+const char *cfmt_row_rates(const cfmt_cidr_t *prefix, double pps, double bps, cfmt_system_e by,
+                           apr_pool_t *p)
+{
+    int passed = by == CFMT_SYSTEM_OTHER;
+
+    return apr_psprintf(p, "%s: %s, %s %s%s", cfmt_cidr_format(p, prefix),
+                        cfmt_rate_format(p, pps, "pps"), cfmt_rate_format(p, bps, "bit/s"),
+                        passed ? "that nothing dropped" : "dropped by ",
+                        passed ? "" : cfmt_system_name(by));
+}
+
 static apr_status_t take_figures(cfmt_event_t *e, cfmt_cidr_t *prefix, const cfmt_json_t *doc,
                                  apr_pool_t *p)
 {
     const char *text = cfmt_json_text(doc, "prefix"), *system = cfmt_json_text(doc, "system");
     apr_int64_t pps, bps;
+    cfmt_system_e by;
 
     if (!text || cfmt_cidr_parse(prefix, NULL, text) != APR_SUCCESS || !system
         || cfmt_json_int(&pps, doc, "pps") != APR_SUCCESS
@@ -95,10 +108,9 @@ static apr_status_t take_figures(cfmt_event_t *e, cfmt_cidr_t *prefix, const cfm
     }
     e->pps = (double)pps;
     e->bps = (double)bps;
-    e->system = cfmt_system_name(cfmt_system_by_name(system));
-    e->summary = apr_psprintf(p, "%s: %s, %s dropped by %s", cfmt_cidr_format(p, prefix),
-                              cfmt_rate_format(p, e->pps, "pps"),
-                              cfmt_rate_format(p, e->bps, "bit/s"), e->system);
+    by = cfmt_system_by_name(system);
+    e->system = cfmt_system_name(by);
+    e->summary = cfmt_row_rates(prefix, e->pps, e->bps, by, p);
     return APR_SUCCESS;
 }
 

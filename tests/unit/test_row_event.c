@@ -70,7 +70,19 @@ START_TEST(test_open)
     ck_assert_str_eq(e.target, "2001:db8::/32");
     ck_assert_int_eq(e.target_cidr.bits, 32);
     ck_assert_str_eq(e.system, "flowtrackd");
+    ck_assert_str_eq(e.summary, "2001:db8::/32: 1.23 Mpps, 98.8 Gbit/s dropped by flowtrackd");
     ck_assert(e.pps > 1234566.9 && e.pps < 1234567.1 && e.bps > 98765432099.0);
+}
+END_TEST
+
+/* Of a prefix with passed-pps=: what passes is not said to be dropped. */
+START_TEST(test_passed)
+{
+    cfmt_say_t s = say(CFMT_SAYS_OPEN, NULL);
+
+    s.by = CFMT_SYSTEM_OTHER;
+    ck_assert_str_eq(event_of(&s).summary,
+                     "2001:db8::/32: 1.23 Mpps, 98.8 Gbit/s that nothing dropped");
 }
 END_TEST
 
@@ -181,6 +193,7 @@ Suite *suite_row_event(void)
     suite_add_tcase(s, tc);
     tcase_add_test(tc, test_join);
     tcase_add_test(tc, test_open);
+    tcase_add_test(tc, test_passed);
     tcase_add_test(tc, test_of_a_known_one);
     tcase_add_loop_test(tc, test_damaged, 0, KIT_COUNT(damaged));
     tcase_add_test(tc, test_damaged_rows_are_skipped);
