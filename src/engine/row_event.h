@@ -19,7 +19,7 @@ void cfmt_row_close_event(cfmt_event_t *e, const cfmt_journal_row_t *row, const 
  * then, else NULL.
  */
 const char *cfmt_row_say(const cfmt_say_t *say, apr_pool_t *p);
-/* "PREFIX: PPS, BPS dropped by SYSTEM"; of traffic that is looked at although it passes: so it says. */
+/* "PREFIX: PPS, BPS dropped by SYSTEM", or that nothing dropped it: passed-pps= sees that, too. */
 const char *cfmt_row_rates(const cfmt_cidr_t *prefix, double pps, double bps, cfmt_system_e by,
                            apr_pool_t *p);
 apr_status_t cfmt_row_say_event(cfmt_event_t *e, const char **pid, const char **pwith,
