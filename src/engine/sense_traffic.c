@@ -12,7 +12,7 @@
 
 #define DAY apr_time_from_sec(86400)
 #define AFTER_WITHDRAWAL apr_time_from_sec(30 * 60)
-#define RECENT apr_time_from_sec(20 * 60)      /* read as one piece; what is older is caught up */
+#define RECENT apr_time_from_sec(20 * 60)      /* at least; what is older is caught up */
 #define CATCH_UP apr_time_from_sec(6 * 3600)   /* of older minutes in one run */
 #define ANNOUNCING apr_time_from_sec(10 * 60)  /* until one brings traffic: 2 to 7 minutes */
 #define ROWS_OF_A_QUERY 10000                  /* no plan's page is larger, the mark is one more */
@@ -31,7 +31,7 @@ typedef struct target_t {
 
 typedef struct traffic_t {
     cfmt_analytics_limits_t limits;
-    apr_interval_time_t lag;
+    apr_interval_time_t lag, recent; /* so much before now is read as one piece */
     apr_array_header_t *targets;  /* target_t */
     apr_array_header_t *pieces;   /* cfmt_traffic_piece_t: to be asked, the most urgent last */
     apr_array_header_t *found;    /* cfmt_evidence_t */
@@ -143,19 +143,19 @@ static void plan(cfmt_run_t *run, apr_time_t until)
     apr_array_header_t *late;
 
     oldest = run->now - d->limits.history + CFMT_MINUTE;
-    late = unknown_before(d, until - RECENT, &first, run->p);
+    late = unknown_before(d, until - d->recent, &first, run->p);
     if (late->nelts) {
         piece = apr_array_push(d->pieces);
         piece->from = first > oldest ? first : minute_of(oldest) + CFMT_MINUTE;
         piece->to = piece->from + (CATCH_UP < d->limits.duration ? CATCH_UP : d->limits.duration);
-        piece->to = piece->to < until - RECENT ? piece->to : until - RECENT;
+        piece->to = piece->to < until - d->recent ? piece->to : until - d->recent;
         piece->prefixes = late;
         d->pieces->nelts -= piece->to <= piece->from;
     }
     /* an attack is known before its minute is complete: its figures are not */
     unknown_before(d, until - d->lag - 2 * CFMT_MINUTE, &recent, run->p);
     piece = apr_array_push(d->pieces);
-    piece->from = recent > until - RECENT ? recent : until - RECENT;
+    piece->from = recent > until - d->recent ? recent : until - d->recent;
     piece->to = until;
     piece->prefixes = unknown_before(d, APR_INT64_MAX, &first, run->p);
 }
@@ -329,6 +329,20 @@ static int wants_passed(const traffic_t *d)
     return 0;
 }
 
+/*
+ * With what was not complete at the run before: else, where runs are far apart, it would wait until
+ * all that is older is known, and for some of that there may never be an answer.
+ */
+static apr_interval_time_t recent_of(const cfmt_run_t *run)
+{
+    const traffic_t *d = run->data;
+    apr_interval_time_t each = cfmt_sense_duration(run->e, "AnalyticsInterval", CFMT_MINUTE);
+    apr_interval_time_t all = each + each / 4 + d->lag + 5 * CFMT_MINUTE; /* a run may be late */
+
+    all = all > RECENT ? minute_of(all) : RECENT;
+    return all < d->limits.duration ? all : d->limits.duration;
+}
+
 static int ask_piece(cfmt_run_t *run, const cfmt_traffic_piece_t *piece)
 {
     traffic_t *d = run->data;
@@ -355,6 +369,7 @@ static void begin(cfmt_run_t *run)
     d->pieces = apr_array_make(run->p, 4, sizeof(cfmt_traffic_piece_t));
     d->found = apr_array_make(run->p, 4, sizeof(cfmt_evidence_t));
     cfmt_limits_load(&d->limits, run);
+    d->recent = recent_of(run);
     if (find_targets(run, until) != APR_SUCCESS) {
         cfmt_run_fail(run, CFMT_ESTORE, "the store: %s", cfmt_store_error(run->e->store));
     }
