@@ -9,7 +9,7 @@
 #include "decide.h"
 
 #define LOOK_LASTS apr_time_from_sec(15)     /* the policy withdraws within, or decides anew */
-#define AHEAD apr_time_from_sec(5)           /* of now: written by a clock that was set back since */
+#define AHEAD apr_time_from_sec(5)           /* of now: by a clock that was set back since */
 #define LEFT_OVER apr_time_from_sec(300)     /* an operator's wish that nobody tried is void then */
 
 static apr_interval_time_t real(const cfmt_engine_t *e, apr_interval_time_t d)

@@ -127,7 +127,8 @@ void oracle_change(const node_t *n, const prefix_t *p, int want, const change_t 
         model_fail(3, "%s is %s, and it was shown to be locked", p->text, verb(want));
     }
     /* of two leaders one may carry out as a trial what the other has decided in good health */
-    if (n->refused && !(m.node[0].e && m.node[1].e) && (m.now - n->refused < SEC(55) || (!want && !strcmp(how->who, "policy")))) {
+    if (n->refused && !(m.node[0].e && m.node[1].e)
+        && (m.now - n->refused < SEC(55) || (!want && !strcmp(how->who, "policy")))) {
         model_fail(3, "%s is %s, and the token was refused", p->text, verb(want));
     }
     check_reading(n, p, want, before);
