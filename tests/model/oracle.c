@@ -505,10 +505,10 @@ static void check_reason(const prefix_t *p, const change_t *how)
 
 static void advertises(const prefix_t *p, const change_t *how)
 {
-    int i, index = (int)(p - m.w.prefix), auto_ = strstr(p->options, "advertise=auto") != NULL;
-    /* by a clock that was set back it is less */
-    apr_interval_time_t hour = HOUR + MIN
-                               + (m.jumped_at && m.now - m.jumped_at < 6 * HOUR ? 2 * HOUR : 0);
+    int i, index = (int)(p - m.w.prefix), known = 0;
+    int auto_ = how->attempts > 1 || strstr(p->options, "advertise=auto"); /* tried again */
+    int jumped = m.jumped_at && m.now - m.jumped_at < 6 * HOUR; /* by a clock of less time */
+    apr_interval_time_t hour = (jumped ? 3 : 1) * HOUR + MIN;
 
     for (i = 0; i < WITHDRAWALS && i < withdrawn[index]; i++) {
         auto_ |= m.now - withdrawals[index][i] <= hour;
