@@ -56,6 +56,7 @@ typedef struct cfmt_deed_t {
     apr_time_t sent_at;          /* first call; 0 = none was made: it changed nothing */
     apr_time_t until;            /* answered, or given up without an answer; 0 = under way */
     apr_time_t expects;          /* advertised_modified_at just before the call; 0 = not said */
+    apr_time_t done_at;          /* it was read to be as wanted, and settled; 0 = not so */
 } cfmt_deed_t;
 
 /* An attack (ours, network) on the prefix or inside it was open. Not one without a target. */
@@ -68,6 +69,7 @@ typedef struct cfmt_cause_facts_t {
     apr_time_t now;
     int advertised;              /* which change: 1 it was advertised, 0 withdrawn */
     apr_time_t at;               /* advertised_modified_at; 0 = not said */
+    apr_time_t read_at;          /* read to be so first, by our clock; 0 = not known */
     int first_seen;              /* it was so already when first seen */
     apr_interval_time_t skew;    /* their clock against ours as measured, either sign */
     const cfmt_deed_t *deeds;    /* of this prefix, any order */

@@ -32,7 +32,8 @@ static apr_status_t add_deeds(cfmt_cause_facts_t *f, const cfmt_scene_t *sc,
                 .id = in->id, .want = in->want, .by = cause_of(in), .who = in->who,
                 .attack = in->attack, .sent_at = in->sent_at,
                 .until = in->answered_at > in->sent_at ? in->answered_at : in->settled_at,
-                .expects = in->expects
+                .expects = in->expects,
+                .done_at = in->state == CFMT_INTENT_DONE ? in->settled_at : 0
             };
         }
     }
@@ -120,8 +121,8 @@ static apr_status_t find(cfmt_standing_t *st, const cfmt_scene_t *sc, const cfmt
 {
     const cfmt_standing_t *old = cfmt_scene_standing(sc, &row->b.cidr);
     cfmt_cause_facts_t f = { .now = sc->now, .advertised = row->b.advertised == 1,
-                             .at = row->b.advertised_at, .first_seen = is_first(row),
-                             .skew = sc->rest.skew };
+                             .at = row->b.advertised_at, .read_at = row->changed_at,
+                             .first_seen = is_first(row), .skew = sc->rest.skew };
     apr_status_t rv = add_deeds(&f, sc, &row->b.cidr);
 
     add_episodes(&f, sc, &row->b.cidr);

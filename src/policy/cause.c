@@ -27,6 +27,12 @@ static int was_found(const cfmt_deed_t *d, const cfmt_cause_facts_t *f)
     return f->before && f->before->at == f->at && f->before->intent == d->id;
 }
 
+/* Its own change was read before this one: with clocks apart both lie in its time. */
+static int is_behind(const cfmt_deed_t *d, const cfmt_cause_facts_t *f)
+{
+    return d->done_at && f->read_at > d->done_at;
+}
+
 /*
  * The change is dated by Cloudflare, the calls are dated by us. A change that stood before the call
  * was not made by it.
@@ -39,7 +45,7 @@ static int did(const cfmt_deed_t *d, const cfmt_cause_facts_t *f)
     if (was_found(d, f)) {
         return 1;
     }
-    return d->want == f->advertised && d->sent_at && f->at > d->expects
+    return d->want == f->advertised && d->sent_at && f->at > d->expects && !is_behind(d, f)
            && f->at >= d->sent_at - skew && f->at <= until + skew;
 }
 

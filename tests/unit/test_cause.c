@@ -210,6 +210,25 @@ START_TEST(test_own_time)
 }
 END_TEST
 
+/* With clocks apart a later change lies in its time, too. */
+START_TEST(test_done_before)
+{
+    facts_t x;
+
+    start(&x);
+    x.f.skew = 120 * 60 * SEC;
+    x.f.read_at = M(119);
+    deed(&x, CFMT_CAUSE_POLICY, M(-60), M(-59));
+    IS(&x, CFMT_CAUSE_POLICY, 1); /* it is under way */
+    x.deeds[0].done_at = M(119);
+    IS(&x, CFMT_CAUSE_POLICY, 1);
+    x.deeds[0].done_at = M(119) - 1;
+    IS(&x, CFMT_CAUSE_EXTERNAL, 0);
+    x.f.before = &(cfmt_cause_t){ .at = AT, .intent = 10 };
+    IS(&x, CFMT_CAUSE_POLICY, 1); /* the clock was set back since */
+}
+END_TEST
+
 START_TEST(test_two_of_ours)
 {
     facts_t x;
@@ -380,6 +399,7 @@ UNIT_SUITE_BEGIN(cause)
     UNIT_TEST(test_auto_advertise)
     UNIT_TEST(test_own)
     UNIT_TEST(test_own_time)
+    UNIT_TEST(test_done_before)
     UNIT_TEST(test_two_of_ours)
     UNIT_TEST(test_adopted)
     UNIT_TEST(test_before)
