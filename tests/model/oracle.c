@@ -505,7 +505,7 @@ static void check_reason(const prefix_t *p, const change_t *how)
 
 static void advertises(const prefix_t *p, const change_t *how)
 {
-    int i, index = (int)(p - m.w.prefix), known = 0;
+    int i, index = (int)(p - m.w.prefix);
     int auto_ = how->attempts > 1 || strstr(p->options, "advertise=auto"); /* tried again */
     int jumped = m.jumped_at && m.now - m.jumped_at < 6 * HOUR; /* by a clock of less time */
     apr_interval_time_t hour = (jumped ? 3 : 1) * HOUR + MIN;
