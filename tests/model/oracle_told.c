@@ -187,6 +187,9 @@ static void check_change(int i)
         shown_since[i] = shown_at[i] ? m.now : 0; /* the first was so before */
         shown_at[i] = c->at;
     }
+    else if (shown_since[i] && m.shown_at[i] <= m.killed_at) {
+        shown_since[i] = m.now; /* who was shown it is dead */
+    }
     else if (shown_since[i] && m.now - shown_since[i] >= 3 * MIN + node_late()
              && is_quiet(3 * MIN + node_late()) && m.now - missing_at[i] > 2 * HOUR) {
         if (!is_told(p, c->on ? "'advertised'" : "'withdrawn'", c->at - SEC(1))) {
@@ -215,8 +218,9 @@ static int home_of(const attack_t *a)
 static int is_told_of(const attack_t *a)
 {
     int rule = (a->ev->how & 3) == ATTACK_RULE;
+    int calm = a->ev->how & ATTACK_PASSES && a->ev->how & ATTACK_BITS; /* by all that is counted */
 
-    return !(a->ev->how & ATTACK_NO_TARGET) && oracle_is_open(a)
+    return !(a->ev->how & ATTACK_NO_TARGET) && !calm && oracle_is_open(a)
            && (!rule || (said_rules_at() && a->reports[0].at > said_rules_at()));
 }
 
