@@ -10,10 +10,10 @@
 enum { AT_LOOK, AT_ORDER, AT_CALL, MOMENTS }; /* how % MOMENTS */
 
 typedef struct trap_t {
-    apr_time_t looked_at; /* the last look that was seen, by our clock */
-    apr_time_t watch;     /* an order may come until then */
-    apr_int64_t order;    /* the last one */
-    int wait;             /* so many transactions yet */
+    apr_time_t looked_at[2]; /* the last look of each node that was seen, by our clock */
+    apr_time_t watch;        /* an order may come until then */
+    apr_int64_t order;       /* the last one */
+    int wait;                /* so many transactions yet */
 } trap_t;
 
 static trap_t traps[PREFIXES];
@@ -25,7 +25,7 @@ void ambush_begin(void)
 
     ordered_at = 0;
     for (i = 0; i < PREFIXES; i++) {
-        traps[i] = (trap_t){ 0, 0, 0, 0 };
+        traps[i] = (trap_t){ .order = 0 };
     }
 }
 
@@ -98,14 +98,14 @@ void ambush_round(node_t *n)
     int i;
 
     for (i = 0; m.w.ambushes && n->e && i < PREFIXES; i++) {
-        apr_time_t at;
+        apr_time_t at, *last = &traps[i].looked_at[n - m.node];
 
         if (!is_set(i)) {
             continue;
         }
         at = cfmt_scene_memory(n->e, &m.w.prefix[i].cidr)->look_at;
-        if (at && at != traps[i].looked_at) {
-            traps[i].looked_at = at;
+        if (at && at != *last) {
+            *last = at;
             traps[i].watch = m.now + SEC(30);
             come(i, AT_LOOK);
         }
