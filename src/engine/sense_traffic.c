@@ -243,14 +243,25 @@ static void start(cfmt_evidence_t *e, const cfmt_evidence_t *like, apr_time_t fr
 }
 
 /*
+ * Up to there minutes are complete, by Cloudflare's clock where ours is ahead of it: where nothing
+ * else tells, a minute that has not come yet would be calm, and not be read again when it comes.
+ */
+static apr_time_t ripe_at(const cfmt_run_t *run, apr_interval_time_t ahead)
+{
+    const traffic_t *d = run->data;
+
+    return minute_of(run->now - d->lag - (ahead > CFMT_MINUTE ? ahead : 0));
+}
+
+/*
  * A prefix that was advertised within the piece has evidence from then on only: that nothing was
  * dropped before is not calm.
  */
-static void found(cfmt_run_t *run, const call_t *call, int cut)
+static void found(cfmt_run_t *run, const call_t *call, int cut, apr_time_t ripe)
 {
     traffic_t *d = run->data;
     cfmt_evidence_t all = { .from = call->piece.from, .to = call->piece.to }, own, e;
-    apr_time_t mark = cfmt_traffic_watermark(call->reading), ripe = minute_of(run->now - d->lag);
+    apr_time_t mark = cfmt_traffic_watermark(call->reading);
     int i;
 
     d->watermark = mark > d->watermark ? mark : d->watermark;
@@ -301,7 +312,7 @@ static void done(cfmt_ask_t *ask, const cfmt_api_result_t *result)
     }
     cut = cfmt_traffic_cut(call->reading);
     d->answered += !cut;
-    found(run, call, cut);
+    found(run, call, cut, ripe_at(run, result->skew));
     if (!cut) {
         return;
     }
