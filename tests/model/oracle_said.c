@@ -13,7 +13,7 @@
 #define SEEN 8              /* changes of a prefix that are remembered */
 #define LIT 256             /* minutes of traffic */
 #define MAYBE (5 * MIN)     /* a call that nobody answered may yet have been carried out */
-#define LATE SEC(10)        /* what is answered is in the journal by then */
+#define LATE SEC(40)        /* the reading that has it ends by then, with slow answers */
 
 typedef struct seen_t {
     change_t c;

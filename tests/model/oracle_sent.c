@@ -298,7 +298,7 @@ static void check_words(const sent_t *s, int is_well)
     if (s->rows->nelts > 1) {
         check_many(s);
     }
-    else {
+    else if (!first->fallback_of || !first->of_text) { /* else it says what was said, of many too */
         check_one(s, first);
     }
     check_doubt(s);
