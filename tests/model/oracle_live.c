@@ -82,8 +82,8 @@ static apr_time_t deadline(const prefix_t *p)
     }
     later(&t, p->obstructed + 2 * m.conf.poll);
     later(&t, m.w.upstream_bad + (m.years ? 2 * m.conf.poll : 0));
-    /* what it had claimed and was about to do; and the minutes that were missed are asked again */
-    later(&t, m.leaderless + 9 * MIN + m.conf.poll);
+    /* what it had claimed and was about to do; hours that were missed are asked, page by page */
+    later(&t, m.leaderless + 25 * MIN + m.conf.poll);
     later(&t, m.killed_at + 9 * MIN + m.conf.poll);
     later(&t, m.jumped_at ? m.jumped_at + calm + 10 * MIN : 0);
     later(&t, m.conf_at ? m.conf_at + 6 * m.conf.poll : 0);

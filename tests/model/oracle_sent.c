@@ -270,7 +270,8 @@ static void check_doubt(const sent_t *s)
         && !strstr(s->message->text, "\nMay not have arrived before this: ")) {
         wrong(s, "does not say", "that the one before it may not have arrived");
     }
-    if (maybe && s->last->how == CFMT_SENT_YES && m.killed_at < s->last->at) {
+    if (maybe && s->last->how == CFMT_SENT_YES && m.killed_at < s->last->at
+        && m.jumped_at < s->last->at) {
         wrong(s, "says", "that one may not have arrived that did");
     }
     if (s->before && s->last->how == CFMT_SENT_MAYBE && !strcmp(s->before, "sent")) {

@@ -240,14 +240,13 @@ static int is_seen(const attack_t *a, int i)
     return a->ev->how & ATTACK_SILENT && said_lit(i, from, m.now, 2);
 }
 
-/* What it lies in is advertised: traffic goes that way, and may be told to be an attack on that. */
+/* Traffic may go by what it lies in, and be told to be an attack on that. */
 static int is_covered(int i)
 {
     int k;
 
     for (k = 0; k < PREFIXES; k++) {
-        if (k != i && m.shown[k].on
-            && cfmt_cidr_contains(&m.w.prefix[k].cidr, &m.w.prefix[i].cidr)) {
+        if (k != i && cfmt_cidr_contains(&m.w.prefix[k].cidr, &m.w.prefix[i].cidr)) {
             return 1;
         }
     }
