@@ -107,7 +107,7 @@ static void check_before(const prefix_t *p, int want, const asked_t *before)
     if (before->doubtful && since < MAY_STILL_BE && (!want || !before->want)) {
         model_fail(2, "%s is %s while the call before may still take effect", p->text, verb(want));
     }
-    else if (before->want == want && since < AT_ONCE) {
+    else if (before->want == want && since < AT_ONCE && m.now - m.jumped_at > SEC(10)) {
         model_fail(10, "%s is %s again at once", p->text, verb(want));
     }
     else if (before->want == want && m.now < before->retry_at && m.now - m.jumped_at > HOUR) {

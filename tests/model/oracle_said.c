@@ -409,7 +409,10 @@ static int is_attacked(int prefix)
     }
     for (at = m.now - m.now % MIN; at > m.now - 200 * MIN; at -= MIN) {
         for (i = 0; i < PREFIXES; i++) {
-            if (is_lit(i, at, 0) && cfmt_cidr_contains(&p->cidr, &m.w.prefix[i].cidr)) {
+            const cfmt_cidr_t *other = &m.w.prefix[i].cidr;
+
+            if (is_lit(i, at, 0) && (cfmt_cidr_contains(&p->cidr, other)
+                                     || cfmt_cidr_contains(other, &p->cidr))) {
                 return 1;
             }
         }

@@ -73,7 +73,7 @@ void world_begin(apr_uint64_t seed, int profile)
     m.w.attacks = apr_array_make(m.pool, 64, sizeof(attack_t *));
     m.w.active = apr_array_make(m.pool, 16, sizeof(ev_t *));
     m.w.legit = !rnd_chance(&r, profile == 2 ? 30 : 10);
-    m.w.page = rnd_chance(&r, 20) ? 30 : 10000;
+    m.w.page = rnd_chance(&r, 20) ? 100 : 10000;
     m.w.upstream_bad = m.now;
     begin_options(&r);
 }
