@@ -27,7 +27,7 @@ static apr_int64_t fact(const apr_table_t *t, const char *name)
     return text && cfmt_int_parse(&n, text, 0, APR_INT64_MAX) == APR_SUCCESS ? n : 0;
 }
 
-/* As sense_traffic.c judged it: the account has newer rows, and the lag has passed. */
+/* As sense_traffic.c judged it: the account has newer rows, and the lag has passed there, too. */
 static apr_status_t load_traffic(cfmt_scene_t *sc)
 {
     apr_interval_time_t lag = cfmt_sense_duration(sc->e, "AnalyticsLag", 5 * CFMT_MINUTE);
@@ -41,7 +41,7 @@ static apr_status_t load_traffic(cfmt_scene_t *sc)
     }
     if (rv == APR_SUCCESS) {
         mark = fact(sensed.facts, "watermark");
-        ripe = (sensed.read_at - lag) / CFMT_MINUTE * CFMT_MINUTE;
+        ripe = (sensed.read_at - lag - fact(sensed.facts, "ahead")) / CFMT_MINUTE * CFMT_MINUTE;
         sc->complete = mark && mark < ripe ? mark : ripe;
         cut = apr_table_get(sensed.facts, "cut_prefixes");
         sc->traffic_at = fact(sensed.facts, "failed") ? 0 : sensed.read_at;

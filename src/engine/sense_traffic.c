@@ -38,6 +38,7 @@ typedef struct traffic_t {
     int asked, cut;
     int answered;                 /* without being cut */
     apr_time_t watermark;         /* the newest of all answers */
+    apr_interval_time_t ahead;    /* our clock is so much ahead of theirs, by the last answer */
 } traffic_t;
 
 typedef struct call_t {
@@ -243,25 +244,15 @@ static void start(cfmt_evidence_t *e, const cfmt_evidence_t *like, apr_time_t fr
 }
 
 /*
- * Up to there minutes are complete, by Cloudflare's clock where ours is ahead of it: where nothing
- * else tells, a minute that has not come yet would be calm, and not be read again when it comes.
- */
-static apr_time_t ripe_at(const cfmt_run_t *run, apr_interval_time_t ahead)
-{
-    const traffic_t *d = run->data;
-
-    return minute_of(run->now - d->lag - (ahead > CFMT_MINUTE ? ahead : 0));
-}
-
-/*
  * A prefix that was advertised within the piece has evidence from then on only: that nothing was
  * dropped before is not calm.
  */
-static void found(cfmt_run_t *run, const call_t *call, int cut, apr_time_t ripe)
+static void found(cfmt_run_t *run, const call_t *call, int cut)
 {
     traffic_t *d = run->data;
     cfmt_evidence_t all = { .from = call->piece.from, .to = call->piece.to }, own, e;
     apr_time_t mark = cfmt_traffic_watermark(call->reading);
+    apr_time_t ripe = minute_of(run->now - d->lag - d->ahead);
     int i;
 
     d->watermark = mark > d->watermark ? mark : d->watermark;
@@ -312,7 +303,9 @@ static void done(cfmt_ask_t *ask, const cfmt_api_result_t *result)
     }
     cut = cfmt_traffic_cut(call->reading);
     d->answered += !cut;
-    found(run, call, cut, ripe_at(run, result->skew));
+    /* else a minute that has not come yet would be calm, and not be read again when it comes */
+    d->ahead = result->skew > CFMT_MINUTE ? result->skew : 0;
+    found(run, call, cut);
     if (!cut) {
         return;
     }
@@ -492,6 +485,7 @@ static void conclude_facts(cfmt_run_t *run)
     }
     apr_table_setn(t, "targets", apr_itoa(run->p, d->targets->nelts));
     apr_table_setn(t, "watermark", apr_psprintf(run->p, "%" APR_TIME_T_FMT, d->watermark));
+    apr_table_setn(t, "ahead", apr_psprintf(run->p, "%" APR_TIME_T_FMT, d->ahead));
     apr_table_setn(t, "idle", idle ? "1" : "0");
     apr_table_setn(t, "failed", run->result.status == APR_SUCCESS ? "0" : "1");
     apr_table_setn(t, "cut", apr_itoa(run->p, d->cut));

@@ -168,6 +168,23 @@ static const struct {
     { "1", "", -1 }, { "1", NULL, -1 },
 };
 
+/* What Cloudflare's clock has not come to is not waited for to be calm. */
+START_TEST(complete_is_what_the_reading_took_for_complete)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+    apr_table_t *facts = apr_table_make(unit_pool, 1);
+    apr_time_t read_at = acting_now(), ahead = _i * S(7200);
+
+    apr_table_setn(facts, "ahead", apr_psprintf(unit_pool, "%" APR_TIME_T_FMT, ahead));
+    ck_assert_int_eq(cfmt_store_begin(acting_store(), -1), APR_SUCCESS);
+    ck_assert_int_eq(cfmt_sensed_save(acting_store(), "traffic", facts, read_at, unit_pool),
+                     APR_SUCCESS);
+    ck_assert_int_eq(cfmt_store_commit(acting_store()), APR_SUCCESS);
+    ck_assert_int_eq(look(e).complete, (read_at - S(300) - ahead) / S(60) * S(60));
+    acting_end();
+}
+END_TEST
+
 /* Where nobody says which ones it is all of them. */
 START_TEST(only_what_was_cut_has_no_last_look)
 {
@@ -483,6 +500,7 @@ Suite *suite_decide(void)
     tcase_add_loop_test(tc, an_attack_behind_a_withdrawal_is_back, 0,
                         sizeof(returns) / sizeof(returns[0]));
     tcase_add_test(tc, the_cursor_is_of_before_and_the_head_of_behind);
+    tcase_add_loop_test(tc, complete_is_what_the_reading_took_for_complete, 0, 2);
     tcase_add_loop_test(tc, only_what_was_cut_has_no_last_look, 0, KIT_COUNT(cuts));
     tcase_add_test(tc, a_decision_is_written_when_it_changes);
     tcase_add_test(tc, what_is_shut_for_moments_is_not_history);
