@@ -254,52 +254,6 @@ START_TEST(what_was_locked_is_read_again)
 }
 END_TEST
 
-/* Each time of a row that its call left behind, by a clock that was set back since. */
-static const char *const ahead[] = {
-    "sent_at = sent_at + 7200000000, answered_at = NULL",
-    "sent_at = sent_at + 7200000000, answered_at = answered_at + 7200000000",
-    "sent_at = sent_at + 7200000000, next_at = sent_at + 7300000000",
-    "created_at = created_at + 7200000000, next_at = sent_at + 7300000000",
-};
-
-/* It is read once, not once a second for two hours, and tried again while the attack lasts. */
-START_TEST(a_clock_that_was_set_back_holds_up_no_call)
-{
-    cfmt_engine_t *e = acting_start(0);
-    apr_int64_t id;
-
-    acting_patches("500 Internal Server Error", 0);
-    id = acting_intent(1, "user ann", "operator");
-    acting_until(e, acting_state(id), "unknown");
-    kit_sql(acting_store(), apr_pstrcat(unit_pool, "UPDATE intent SET state = 'unknown', ",
-                                        ahead[_i], NULL));
-    acting_patches("200 OK", 1);
-    acting_until(e, acting_state(id), "propagating");
-    ck_assert_int_eq(acting_get().patches, 2);
-    acting_end();
-}
-END_TEST
-
-/* Nor does a call of the other kind from before it. */
-START_TEST(a_clock_that_was_set_back_lets_the_next_call_pass)
-{
-    cfmt_engine_t *e = acting_start(0);
-    apr_int64_t id;
-
-    acting_patches("500 Internal Server Error", 0);
-    id = acting_intent(1, "user ann", "operator");
-    acting_until(e, acting_state(id), "unknown");
-    kit_sql(acting_store(), "UPDATE intent SET state = 'superseded', settled_at = sent_at,"
-                            " sent_at = sent_at + 7200000000, answered_at = NULL");
-    acting_is(1, acting_now() - S(3600));
-    acting_patches("200 OK", 1);
-    id = acting_intent(0, "user ann", "operator");
-    unit_skip(S(200)); /* the call before it may have taken effect until then */
-    acting_until(e, acting_state(id), "propagating");
-    acting_end();
-}
-END_TEST
-
 /* Nobody knows what came of it: it may still be carried out. */
 START_TEST(a_withdrawal_may_still_come)
 {
@@ -609,8 +563,6 @@ Suite *suite_act_between(void)
     tcase_add_test(tc, an_answer_is_looked_at_soon);
     tcase_add_test(tc, it_is_not_read_in_each_round);
     tcase_add_test(tc, what_was_locked_is_read_again);
-    tcase_add_loop_test(tc, a_clock_that_was_set_back_holds_up_no_call, 0, KIT_COUNT(ahead));
-    tcase_add_test(tc, a_clock_that_was_set_back_lets_the_next_call_pass);
     tcase_add_test(tc, a_withdrawal_may_still_come);
     tcase_add_test(tc, an_older_copy_is_no_change);
     tcase_add_test(tc, what_did_not_stay_has_failed);

@@ -25,7 +25,8 @@
     X(known) X(decide) X(replay) X(replay_policy) X(policy_file) X(told) X(routine) X(act) \
     X(act_between) X(act_again) X(command) X(program) \
     X(channel_conf) X(telegram) X(webhook_out) X(out_local) X(message) X(announce) \
-    X(leader) X(engine) X(sense) X(blind) X(runner) X(health) X(health_api) X(health_world)
+    X(leader) X(engine) X(sense) X(sense_traffic) X(blind) X(runner) X(health) X(health_api) \
+    X(health_world)
 
 #define X(name) Suite *suite_##name(void);
 SUITES(X)
