@@ -149,22 +149,17 @@ static const char rows_sql[] =
     " AND o.fallback_of IS NULL, o.made_at, o.sent_at, o.acked_at"
     " FROM outbox r LEFT JOIN outbox o ON o.id = r.fallback_of WHERE r.id > ?1 ORDER BY r.id";
 
-static const char *text_at(sqlite3_stmt *st, int i, apr_pool_t *p)
-{
-    return apr_pstrdup(p, (const char *)sqlite3_column_text(st, i));
-}
-
 static void take(row_t *r, sqlite3_stmt *st, apr_pool_t *p)
 {
     r->id = sqlite3_column_int64(st, 0);
-    r->channel = text_at(st, 1, p);
-    r->kind = text_at(st, 2, p);
-    r->dedupe = text_at(st, 3, p);
-    r->prefix = text_at(st, 4, p);
+    r->channel = cfmt_col_text(st, 1, p);
+    r->kind = cfmt_col_text(st, 2, p);
+    r->dedupe = cfmt_col_text(st, 3, p);
+    r->prefix = cfmt_col_text(st, 4, p);
     r->priority = sqlite3_column_int(st, 5);
     r->made_at = sqlite3_column_int64(st, 6);
     r->of = sqlite3_column_int64(st, 7);
-    r->of_channel = text_at(st, 8, p);
+    r->of_channel = cfmt_col_text(st, 8, p);
     r->of_priority = sqlite3_column_int(st, 9);
     r->same = sqlite3_column_int(st, 10);
     r->of_made_at = sqlite3_column_int64(st, 11);

@@ -68,25 +68,20 @@ static const char rows_sql[] =
     " FROM outbox r LEFT JOIN outbox o ON o.id = r.fallback_of"
     " WHERE r.id = ?1 OR r.folded_into = ?1 ORDER BY r.id <> ?1, r.at, r.id";
 
-static const char *text_at(sqlite3_stmt *st, int i, apr_pool_t *p)
-{
-    return apr_pstrdup(p, (const char *)sqlite3_column_text(st, i));
-}
-
 static void take(sent_t *s, sqlite3_stmt *st)
 {
     carried_t *r = apr_array_push(s->rows);
 
     r->id = sqlite3_column_int64(st, 0);
-    r->kind = text_at(st, 1, s->p);
-    r->prefix = text_at(st, 2, s->p);
-    r->attack = text_at(st, 3, s->p);
+    r->kind = cfmt_col_text(st, 1, s->p);
+    r->prefix = cfmt_col_text(st, 2, s->p);
+    r->attack = cfmt_col_text(st, 3, s->p);
     r->at = sqlite3_column_int64(st, 4);
     r->fallback_of = sqlite3_column_int64(st, 5);
-    r->of_channel = text_at(st, 6, s->p);
-    r->of_text = text_at(st, 7, s->p);
+    r->of_channel = cfmt_col_text(st, 6, s->p);
+    r->of_text = cfmt_col_text(st, 7, s->p);
     r->older = sqlite3_column_int64(st, 8);
-    s->before = text_at(st, 9, s->p);
+    s->before = cfmt_col_text(st, 9, s->p);
     r->urgent = sqlite3_column_int64(st, 10);
 }
 

@@ -332,15 +332,10 @@ START_TEST(advertised_again_while_a_withdrawal_is_under_way)
 }
 END_TEST
 
-static const struct {
-    const char *target; /* NULL: it may be about anything */
-} overtakes[] = { { NULL }, { "203.0.113.7" } };
-
-/* By us, for an attack: or nobody could take it back by himself. */
-START_TEST(what_overtakes_a_withdrawal_is_its_cause)
+/* Under enforce, an operator's, just carried out. */
+static cfmt_engine_t *withdrawing(apr_int64_t *pid)
 {
     cfmt_engine_t *e;
-    apr_int64_t id;
 
     acting_begin();
     apr_table_setn(acting_settings(), "Mode", "enforce");
@@ -350,8 +345,21 @@ START_TEST(what_overtakes_a_withdrawal_is_its_cause)
     now_is(1);
     acting_rounds(e, S(1));
     unit_skip(S(16 * 60));
-    id = acting_intent(0, "user ann", "operator");
-    acting_until(e, acting_state(id), "propagating");
+    *pid = acting_intent(0, "user ann", "operator");
+    acting_until(e, acting_state(*pid), "propagating");
+    return e;
+}
+
+static const struct {
+    const char *target; /* NULL: it may be about anything */
+} overtakes[] = { { NULL }, { "203.0.113.7" } };
+
+/* By us, for an attack: or nobody could take it back by himself. */
+START_TEST(what_overtakes_a_withdrawal_is_its_cause)
+{
+    apr_int64_t id;
+    cfmt_engine_t *e = withdrawing(&id);
+
     acting_alert(0, overtakes[_i].target);
     acting_until(e, acting_state(id), "superseded");
     ck_assert_str_eq(kit_text(acting_store(), "SELECT (SELECT id FROM attack) = attack FROM intent"
@@ -363,19 +371,9 @@ END_TEST
 /* Nobody led for hours: the attack of today has overtaken nothing. */
 START_TEST(what_was_done_long_ago_is_not_overtaken)
 {
-    cfmt_engine_t *e;
     apr_int64_t id;
+    cfmt_engine_t *e = withdrawing(&id);
 
-    acting_begin();
-    apr_table_setn(acting_settings(), "Mode", "enforce");
-    e = acting_engine();
-    acting_rounds(e, 0);
-    acting_until(e, READ, "1");
-    now_is(1);
-    acting_rounds(e, S(1));
-    unit_skip(S(16 * 60));
-    id = acting_intent(0, "user ann", "operator");
-    acting_until(e, acting_state(id), "propagating");
     unit_skip(S(2 * 3600));
     acting_alert(0, NULL);
     acting_until(e, acting_state(id), "done");
