@@ -50,6 +50,7 @@ def busy(farm):
     s.known = token()
     s.known_row = post(s, attack("START", s.known)).stored()
     s.wait_projected()
+    assert s.ctl("window", "add", "web", "now", "+2h").returncode == 0  # others are added beside its removal
     yield s
     farm.end(s)
 

@@ -1,6 +1,7 @@
 """Runs the simulator for a test: starts tools/simulator, or a copy of it in a nursery, reads its line of JSON, drives
 its control API."""
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -58,7 +59,8 @@ class Copy:
         """Its exit status."""
         for number, seconds in ((signal.SIGTERM, limit), (signal.SIGKILL, limit)):
             if not select.select([self.status], [], [], 0)[0]:
-                os.kill(self.pid, number)
+                with contextlib.suppress(ProcessLookupError):  # the nursery has seen its end, and will say it
+                    os.kill(self.pid, number)
                 select.select([self.status], [], [], seconds)
         with self.out, self.status:
             return int(self.status.readline())
