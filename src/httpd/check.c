@@ -369,6 +369,22 @@ static void warn_retention(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
     }
 }
 
+/* Right before a reading the newest minute that is known is as old as that. */
+static void warn_blind(server_rec *s, const cfmt_config_t *c, apr_pool_t *p)
+{
+    apr_interval_time_t after = cfmt_config_duration(c, CFMT_DURATION_BLIND_AFTER);
+    apr_interval_time_t interval = cfmt_config_duration(c, CFMT_DURATION_ANALYTICS_INTERVAL);
+    apr_interval_time_t lag = cfmt_config_duration(c, CFMT_DURATION_ANALYTICS_LAG);
+
+    if (after < interval + lag + 2 * CFMT_MINUTE) {
+        cfmt_warn(s, CFMT_ID(0119) "CfmtBlindAfter %s: with CfmtAnalyticsInterval %s and"
+                  " CfmtAnalyticsLag %s each advertised prefix is told blind again and again; it"
+                  " needs %s", cfmt_duration_words(p, after), cfmt_duration_words(p, interval),
+                  cfmt_duration_words(p, lag),
+                  cfmt_duration_words(p, interval + lag + 2 * CFMT_MINUTE));
+    }
+}
+
 int cfmt_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     const cfmt_config_t *c = cfmt_config_get(s);
@@ -385,6 +401,7 @@ int cfmt_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     warn_withdraw_check(s, c);
     warn_api(s, c, ptemp);
     warn_retention(s, c, ptemp);
+    warn_blind(s, c, ptemp);
     return check_demo(s, c, ptemp) && check_demo_channels(s, c, ptemp) && check_geo(s, c, ptemp)
                    && cfmt_check_notify(s, c, ptemp)
                ? OK : HTTP_INTERNAL_SERVER_ERROR;

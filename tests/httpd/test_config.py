@@ -118,6 +118,15 @@ def test_a_prefix_too_long_for_cloudflare_is_a_warning(conf, line):
     assert line.split()[1] in out
 
 
+@pytest.mark.parametrize("lines,needs", [
+    (("CfmtAnalyticsInterval 10min",), "17min"), (("CfmtBlindAfter 7min", "CfmtAnalyticsLag 6min"), "9min"),
+    (("CfmtBlindAfter 8min",), None), (("CfmtAnalyticsInterval 8min",), None)])
+def test_a_blindness_that_is_sure_to_come_is_a_warning(conf, lines, needs):
+    code, out = configtest(conf, *lines)
+    assert code == 0 and ("CFMT0119" in out) == (needs is not None), out
+    assert needs is None or f"it needs {needs}" in out, out
+
+
 @pytest.mark.parametrize("line", [
     "CfmtSecret too-public-inline-secret-1 label=", f"CfmtSecret {LONG} colour=red",
     "CfmtSecret whsec_%%%not-base64-secret%%%", f"CfmtSecret {LONG * 40}",
