@@ -89,7 +89,8 @@ typedef struct cfmt_news_t {
      */
     const char *dedupe;
     const char *attack;  /* its id: the thread of a conversation; NULL = none */
-    const char *prefix;  /* as text; NULL = none, or all */
+    const char *prefix;  /* as text; NULL = none, several, or all */
+    const apr_array_header_t *prefixes; /* const char *; several, by which it is routed; or NULL */
     apr_time_t at;       /* when it happened, not when it was found */
     apr_time_t not_before; /* 0 = at once */
     const char *fields;  /* JSON object of strings and numbers: the named fields of the template */

@@ -117,10 +117,12 @@ static void push(cfmt_announce_t *a, const cfmt_group_t *g, cfmt_news_e kind, co
                  apr_time_t at, const char *fields)
 {
     cfmt_news_t *n = apr_array_push(a->news);
-    int one = g->row.prefixes->nelts == 1;
+    int many = g->row.prefixes->nelts;
 
     *n = (cfmt_news_t){ .kind = kind, .dedupe = dedupe, .attack = g->row.a.id, .at = at,
-                        .prefix = one ? APR_ARRAY_IDX(g->row.prefixes, 0, const char *) : NULL,
+                        .prefix = many == 1 ? APR_ARRAY_IDX(g->row.prefixes, 0, const char *)
+                                            : NULL,
+                        .prefixes = many > 1 && !lacks_place(g) ? g->row.prefixes : NULL,
                         .fields = fields };
 }
 

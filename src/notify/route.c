@@ -12,7 +12,7 @@ static int is_about(const apr_array_header_t *prefixes, const char *prefix)
     cfmt_cidr_t c;
     int i;
 
-    if (!prefixes || !prefix || cfmt_cidr_parse(&c, NULL, prefix) != APR_SUCCESS) {
+    if (!prefix || cfmt_cidr_parse(&c, NULL, prefix) != APR_SUCCESS) {
         return 1;
     }
     for (i = 0; i < prefixes->nelts; i++) {
@@ -23,6 +23,19 @@ static int is_about(const apr_array_header_t *prefixes, const char *prefix)
         }
     }
     return 0;
+}
+
+/* Of several prefixes one is enough. */
+static int is_wanted(const apr_array_header_t *prefixes, const cfmt_news_t *n)
+{
+    int i;
+
+    for (i = 0; n->prefixes && i < n->prefixes->nelts; i++) {
+        if (is_about(prefixes, APR_ARRAY_IDX(n->prefixes, i, const char *))) {
+            return 1;
+        }
+    }
+    return !(n->prefixes && n->prefixes->nelts) && is_about(prefixes, n->prefix);
 }
 
 int cfmt_route_takes(const cfmt_channel_conf_t *c, const cfmt_news_t *n)
@@ -37,7 +50,7 @@ int cfmt_route_takes(const cfmt_channel_conf_t *c, const cfmt_news_t *n)
         return 0;
     }
     return cfmt_news_priority(n->kind) <= c->min && (c->kinds >> n->kind & 1)
-           && is_about(c->prefixes, n->prefix);
+           && (!c->prefixes || is_wanted(c->prefixes, n));
 }
 
 apr_time_t cfmt_route_quiet(const cfmt_channel_conf_t *c, cfmt_urgency_e priority,

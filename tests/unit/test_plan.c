@@ -70,6 +70,23 @@ START_TEST(prefixes_inside_and_around_are_one_affair)
 }
 END_TEST
 
+START_TEST(of_several_prefixes_one_is_enough)
+{
+    cfmt_channel_conf_t c = channel();
+    apr_array_header_t *prefixes = apr_array_make(unit_pool, 2, sizeof(const char *));
+    cfmt_news_t n = { .kind = CFMT_NEWS_ATTACK_START, .prefixes = prefixes };
+
+    APR_ARRAY_PUSH(prefixes, const char *) = "198.51.100.0/24";
+    APR_ARRAY_PUSH(prefixes, const char *) = "192.0.2.0/24";
+    ck_assert(cfmt_route_takes(&c, &n));
+    c.prefixes = apr_array_make(unit_pool, 1, sizeof(cfmt_cidr_t));
+    cfmt_cidr_parse(apr_array_push(c.prefixes), NULL, "203.0.113.0/24");
+    ck_assert(!cfmt_route_takes(&c, &n));
+    APR_ARRAY_PUSH(prefixes, const char *) = "203.0.113.128/25";
+    ck_assert(cfmt_route_takes(&c, &n));
+}
+END_TEST
+
 /* h:m local time, which is an hour ahead of UTC. */
 static apr_time_t quiet(const cfmt_channel_conf_t *c, cfmt_urgency_e urgency, int h, int m)
 {
@@ -361,6 +378,7 @@ END_TEST
 UNIT_SUITE_BEGIN(plan)
 UNIT_TEST(a_channel_takes_what_its_line_says)
 UNIT_TEST(prefixes_inside_and_around_are_one_affair)
+UNIT_TEST(of_several_prefixes_one_is_enough)
 UNIT_TEST(quiet_hours_are_local_and_may_span_midnight)
 UNIT_TEST(urgent_ones_go_first_then_old_ones)
 UNIT_TEST(an_attack_is_told_in_its_order)
