@@ -201,7 +201,13 @@ typedef struct cfmt_case_t {
      * happened: times before and behind a jump cannot be compared. 0 = no.
      */
     int jumped;
-    apr_time_t jumped_at;       /* 0 = never */
+    apr_time_t jumped_at;       /* 0 = never: what is to be read is what a new leader has not yet */
+    /*
+     * 1 = it is behind that of the API's answers by more than a minute: what is newest by it are
+     * old minutes. 0 = no, or no answer has said.
+     */
+    int behind;
+    apr_interval_time_t behind_by; /* then; else 0 */
     int budget;                 /* calls are left for actions: 1 yes (advertise.c) */
 
     /* The last look: asked anew, answered by what was read after look_at. */
@@ -341,6 +347,7 @@ apr_interval_time_t cfmt_withdraw_calm(const cfmt_case_t *c, apr_time_t *pnext);
 
 #define CFMT_PAGE_AFTER apr_time_from_sec(120) /* NOT PROTECTED, after START */
 #define CFMT_PAGE_EVERY apr_time_from_sec(600)
+#define CFMT_SEEN_LATE apr_time_from_sec(900)  /* so long before it is seen an attack may begin */
 #define CFMT_REGRET apr_time_from_sec(3600)    /* what the policy withdrew it may advertise again */
 
 /* Known to be on demand, approved, not BGP-controlled. */
@@ -399,6 +406,7 @@ typedef struct cfmt_pending_t {
     int by_hand;           /* an operator's command */
     int override;          /* the policy does not matter */
     int sent;              /* a call was made, whatever came of it */
+    apr_time_t sent_at;    /* the last one; 0 = not known, or none */
 } cfmt_pending_t;
 
 typedef enum {

@@ -118,6 +118,11 @@ typedef struct cfmt_intent_change_t {
 apr_status_t cfmt_intent_change(cfmt_store_t *s, apr_int64_t id, const cfmt_intent_change_t *c,
                                 apr_pool_t *ptemp);
 /*
+ * Its times become those of `in`: they were written by a clock that has been set back. The journal
+ * keeps what it has. CFMT_EMOVED: its state is no longer that of `in`.
+ */
+apr_status_t cfmt_intent_redate(cfmt_store_t *s, const cfmt_intent_row_t *in);
+/*
  * An answer that came when the intent had been superseded: noted and journaled, the state stays.
  * CFMT_EINVALID: it is not superseded.
  */

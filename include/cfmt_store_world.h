@@ -79,6 +79,8 @@ apr_status_t cfmt_rule_save(cfmt_store_t *s, const cfmt_rule_row_t *row);
  * Inside a transaction.
  */
 apr_status_t cfmt_reading_note(cfmt_store_t *s, const char *kind, const char *id, apr_time_t at);
+/* Lists that were read behind `now`, by a clock that has been set back, were read at `at`. */
+apr_status_t cfmt_readings_redate(cfmt_store_t *s, apr_time_t now, apr_time_t at);
 
 /* ---- sensed.c: facts and ranges -------------------------------------------------------------- */
 

@@ -251,7 +251,7 @@ static apr_status_t carry_out(cfmt_look_t *l, cfmt_intent_row_t *in, const cfmt_
     rv = cfmt_act_settles(l->e, &at, in, l->p);
     if (rv != APR_SUCCESS || at > l->now) {
         return rv != APR_SUCCESS
-                   ? rv : put_off(l, in, "the call before it may still take effect", at);
+                   ? rv : put_off(l, in, "the call before it is waited for", at);
     }
     if (!is_read(l, row, at)) {
         return APR_SUCCESS;
@@ -315,6 +315,9 @@ static apr_status_t accepted(cfmt_look_t *l, const cfmt_intent_row_t *in,
 static apr_status_t unknown(cfmt_look_t *l, const cfmt_intent_row_t *in,
                             const cfmt_prefix_row_t *row)
 {
+    /* how long before the clock was set it was sent nobody knows */
+    apr_time_t since = in->sent_at > l->e->jumped_at ? in->sent_at : l->e->jumped_at;
+
     if (!is_read(l, row, in->answered_at > in->sent_at ? in->answered_at : in->sent_at)) {
         return APR_SUCCESS;
     }
@@ -322,8 +325,11 @@ static apr_status_t unknown(cfmt_look_t *l, const cfmt_intent_row_t *in,
         return cfmt_act_change(l, in, CFMT_INTENT_PROPAGATING, "the call was carried out",
                                takes(in));
     }
-    if (!in->want && l->now - in->sent_at < real(l, CALL_TAKES)) { /* it may still be */
+    if (!in->want && l->now - since < real(l, CALL_TAKES)) { /* it may still be */
         wait_for(l, l->now + real(l, APR_USEC_PER_SEC));
+        return APR_SUCCESS;
+    }
+    if (!in->want && !is_read(l, row, since + real(l, CALL_TAKES))) { /* it may have been since */
         return APR_SUCCESS;
     }
     if (!in->want && !strcmp(in->who, "policy")) {
@@ -394,6 +400,43 @@ static apr_status_t go_on(cfmt_look_t *l, cfmt_intent_row_t *in)
 
 /* ---- the round's part ------------------------------------------------------------------------ */
 
+/* In a transaction of its own: in; NULL = the readings. */
+static apr_status_t redate(cfmt_look_t *l, const cfmt_intent_row_t *in)
+{
+    cfmt_store_t *s = l->e->store;
+    apr_status_t rv = cfmt_store_begin(s, STEP_WAIT);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = in ? cfmt_intent_redate(s, in)
+            : cfmt_readings_redate(s, l->now, l->now - real(l, CFMT_FRESH_MAX));
+    if (rv != APR_SUCCESS) {
+        cfmt_store_rollback(s);
+        return rv == CFMT_EMOVED ? APR_SUCCESS : rv;
+    }
+    return cfmt_store_commit(s);
+}
+
+/*
+ * Written, so that all who lead see the same and an intent that is due can be claimed. That of a
+ * call under way tells whose answer comes.
+ */
+static apr_status_t heed_clock(cfmt_look_t *l, cfmt_intent_row_t *in)
+{
+    return in->state != CFMT_INTENT_SENT && cfmt_act_heed_clock(l->e, in, l->now) ? redate(l, in)
+                                                                                  : APR_SUCCESS;
+}
+
+/* What was read before the clock was set back would look young when it has caught up with that. */
+static apr_status_t heed_readings(cfmt_look_t *l)
+{
+    apr_status_t rv = l->e->undated ? redate(l, NULL) : APR_SUCCESS;
+
+    l->e->undated = l->e->undated && rv != APR_SUCCESS;
+    return rv;
+}
+
 static int is_ours(const cfmt_look_t *l, const cfmt_intent_row_t *in)
 {
     const apr_array_header_t *mine = l->e->conf.mine;
@@ -436,6 +479,7 @@ apr_status_t cfmt_act_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
     apr_status_t rv = take_answers(&l);
     int i;
 
+    rv = rv == APR_SUCCESS ? heed_readings(&l) : rv;
     rv = rv == APR_SUCCESS ? cfmt_intents_open(e->store, &open, ptick) : rv;
     if (rv != APR_SUCCESS || !open->nelts) {
         return rv;
@@ -447,10 +491,11 @@ apr_status_t cfmt_act_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
         if (!is_ours(&l, in)) {
             continue;
         }
-        cfmt_act_heed_clock(e, in, l.now);
-        rv = go_on(&l, in);
+        rv = heed_clock(&l, in);
+        rv = rv == APR_SUCCESS ? go_on(&l, in) : rv;
         note_next(&l, in);
     }
+    e->set_back = e->set_back && rv != APR_SUCCESS;
     if (rv == APR_SUCCESS && (l.read || l.read_absent)) {
         rv = read_soon(&l);
     }

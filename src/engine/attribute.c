@@ -17,6 +17,20 @@ static cfmt_cause_e cause_of(const cfmt_intent_row_t *in)
            : !strcmp(in->who, "policy") ? CFMT_CAUSE_POLICY : CFMT_CAUSE_OPERATOR;
 }
 
+/*
+ * Answered, or given up. What nobody answered and was read to be so was carried out while it was
+ * under way; a later change of the same kind is somebody else's.
+ */
+static apr_time_t over_at(const cfmt_scene_t *sc, const cfmt_intent_row_t *in)
+{
+    if (in->answered_at > in->sent_at) {
+        return in->answered_at;
+    }
+    return in->state == CFMT_INTENT_PROPAGATING || in->state == CFMT_INTENT_DONE
+               ? in->sent_at + cfmt_clock_span(sc->e->conf.clock, CFMT_CALL_LEASE)
+               : in->settled_at;
+}
+
 static apr_status_t add_deeds(cfmt_cause_facts_t *f, const cfmt_scene_t *sc,
                               const cfmt_cidr_t *cidr)
 {
@@ -30,8 +44,7 @@ static apr_status_t add_deeds(cfmt_cause_facts_t *f, const cfmt_scene_t *sc,
         if (in->sent_at && in->state != CFMT_INTENT_REFUSED) {
             APR_ARRAY_PUSH(deeds, cfmt_deed_t) = (cfmt_deed_t){
                 .id = in->id, .want = in->want, .by = cause_of(in), .who = in->who,
-                .attack = in->attack, .sent_at = in->sent_at,
-                .until = in->answered_at > in->sent_at ? in->answered_at : in->settled_at,
+                .attack = in->attack, .sent_at = in->sent_at, .until = over_at(sc, in),
                 .expects = in->expects,
                 .done_at = in->state == CFMT_INTENT_DONE ? in->settled_at : 0
             };

@@ -62,6 +62,8 @@ int cfmt_outcome_is_urgent(const cfmt_outcome_t *o);
 apr_status_t cfmt_outcome_write(cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_pool_t *ptemp);
 /* Why it can be withdrawn. */
 const char *cfmt_outcome_why(const cfmt_outcome_t *o, apr_pool_t *p);
+/* Why it is attacked and not advertised. */
+const char *cfmt_outcome_exposed(const cfmt_outcome_t *o, apr_pool_t *p);
 /* When it is written. */
 void cfmt_outcome_tell(const cfmt_outcome_t *o, const cfmt_scene_t *sc);
 
@@ -120,13 +122,19 @@ void cfmt_call_forget(cfmt_engine_t *e, cfmt_deed_call_t *call);
 int cfmt_act_barred(const cfmt_engine_t *e, const cfmt_intent_row_t *in);
 /* Why a requested one is not carried out any more; NULL = it is. */
 const char *cfmt_act_void(const cfmt_engine_t *e, const cfmt_intent_row_t *in, apr_time_t now);
-/* Times of it that a clock wrote which was set back since become the time at which that was. */
-void cfmt_act_heed_clock(const cfmt_engine_t *e, cfmt_intent_row_t *in, apr_time_t now);
+/*
+ * Times of it that a clock wrote which was set back since become the time at which that was; right
+ * behind that nothing is waited for. Returns 1 if there were any.
+ */
+int cfmt_act_heed_clock(const cfmt_engine_t *e, cfmt_intent_row_t *in, apr_time_t now);
+/* So much is our clock behind Cloudflare's, by its last answer; up to a minute is 0. */
+apr_interval_time_t cfmt_act_behind_by(const cfmt_engine_t *e);
 /* Why it cannot be; NULL = it can. */
 const char *cfmt_act_impossible(const cfmt_prefix_row_t *row);
 /*
- * The one whose place it took may have been under way: what is read is the last word from *pat on,
- * when its answer is there, or cannot come any more, and shows. 0 = nothing of that kind.
+ * The one whose place it took, or that of one that was never called for, may have been under way:
+ * what is read is the last word from *pat on, when its answer is there, or cannot come any more,
+ * and shows; where it wanted the same, when it has been answered. 0 = nothing of that kind.
  */
 apr_status_t cfmt_act_settles(cfmt_engine_t *e, apr_time_t *pat, const cfmt_intent_row_t *in,
                               apr_pool_t *p);

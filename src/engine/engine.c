@@ -96,7 +96,7 @@ static void start_decisions(cfmt_engine_t *e)
     e->no_command = 0;
     e->audit.id = e->anchored = 0;
     e->began_at = cfmt_clock_now(e->conf.clock);
-    e->jumped = 1;
+    e->jumped = e->undated = 1;
 }
 
 cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
@@ -306,8 +306,9 @@ static void watch_clock(cfmt_engine_t *e, apr_time_t now, apr_time_t mono, apr_p
 
     most = most > JUMP ? most : JUMP;
     if (e->clock_at && (off > most || off < -most)) {
-        e->jumped = 1;
+        e->jumped = e->undated = 1;
         e->jumped_at = now;
+        e->set_back = off < 0;
         e->jumped_mono = mono;
         cfmt_scene_forget_asked(e);
         cfmt_log(e->conf.log, CFMT_LOG_WARNING,

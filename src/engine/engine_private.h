@@ -43,6 +43,9 @@ struct cfmt_engine_t {
     apr_time_t jumped_mono;     /* monotonic */
     int jumped;                 /* the clock jumped, and no state was read since */
     apr_time_t jumped_at;       /* 0 = never */
+    int undated;                /* readings of before that, or of before it began, are to be looked
+                                   at: they may lie ahead */
+    int set_back;               /* by that, and what waits was not looked at since */
     dev_t dev;                  /* of the file that was a good store last; ino 0 = none */
     ino_t ino;
     int inherited;              /* claims of leaders that died have been looked for */

@@ -58,6 +58,20 @@ static const char *overtaking(const cfmt_outcome_t *o)
     return o->a.attack ? o->a.attack : o->d.gates[CFMT_GATE_NO_ATTACK].text;
 }
 
+/* What is ordered is not proposed. */
+const char *cfmt_outcome_exposed(const cfmt_outcome_t *o, apr_pool_t *p)
+{
+    const cfmt_intent_row_t *in = o->pending;
+
+    if (!in || !in->want || o->a.action == CFMT_ADVERTISE_BLOCKED) {
+        return cfmt_of_reason(o->advertise_text);
+    }
+    return apr_psprintf(p, "it is %s%s (intent %" APR_INT64_T_FMT ")",
+                        in->not_before > o->c.now ? "to be advertised at " : "being advertised",
+                        in->not_before > o->c.now ? cfmt_time_format(p, in->not_before) : "",
+                        in->id);
+}
+
 /* Nobody was there to see that it was done: what is open now did not overtake it. */
 static int is_long_done(const cfmt_intent_row_t *in, apr_time_t now)
 {
@@ -70,7 +84,7 @@ static void judge_pending(cfmt_outcome_t *o, const cfmt_scene_t *sc)
     const cfmt_intent_row_t *in = o->pending;
     const cfmt_pending_t pending = {
         .want = in->want, .by_hand = strcmp(in->who, "policy") != 0, .override = in->override,
-        .sent = in->state != CFMT_INTENT_REQUESTED || in->attempts > 0
+        .sent = in->state != CFMT_INTENT_REQUESTED || in->attempts > 0, .sent_at = in->sent_at
     };
     apr_time_t at = 0;
 
@@ -278,13 +292,17 @@ static apr_status_t write_intent(cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_
                              apr_psprintf(p, "intent %" APR_INT64_T_FMT, o->intent->id));
 }
 
+static const char *why_cancelled(const cfmt_outcome_t *o)
+{
+    return o->pending->want ? "the attack is over"
+           : cfmt_gate_open(&o->d.gates[CFMT_GATE_NO_ATTACK]) ? "held, or in a maintenance window"
+                                                              : "an attack began";
+}
+
 static apr_status_t write_cancel(cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_pool_t *p)
 {
     cfmt_intent_change_t change = { .state = CFMT_INTENT_CANCELLED, .at = sc->now, .who = "policy",
-                                    .text = o->pending->want ? "the attack is over"
-                                            : cfmt_gate_open(&o->d.gates[CFMT_GATE_NO_ATTACK])
-                                                ? "held, or in a maintenance window"
-                                                : "an attack began" };
+                                    .text = why_cancelled(o) };
     apr_status_t rv = cfmt_intent_change(sc->e->store, o->pending->id, &change, p);
 
     if (rv == CFMT_EINVALID || rv == CFMT_EMOVED || rv == CFMT_EMISSING) {
@@ -400,8 +418,7 @@ void cfmt_outcome_tell(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
     if (o->fate == CFMT_PENDING_CANCEL) {
         cfmt_log(log, CFMT_LOG_WARNING, CFMT_ID(0965) "intent %" APR_INT64_T_FMT " (%s %s) is"
                  " cancelled before it was sent: %s", o->pending->id,
-                 o->pending->want ? "advertise" : "withdraw", name_of(o, sc->p),
-                 o->pending->want ? "the attack is over" : o->text);
+                 o->pending->want ? "advertise" : "withdraw", name_of(o, sc->p), why_cancelled(o));
     }
     if (o->intent) {
         tell_intent(o, sc);
@@ -412,7 +429,7 @@ void cfmt_outcome_tell(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
     if (o->page) {
         cfmt_log(log, CFMT_LOG_ERR, CFMT_ID(0966) "attack %s open, %s is NOT PROTECTED: %s; cfmtctl"
                  " advertise %s", o->a.attack ? o->a.attack : "?", name_of(o, sc->p),
-                 cfmt_of_reason(o->advertise_text), name_of(o, sc->p));
+                 cfmt_outcome_exposed(o, sc->p), name_of(o, sc->p));
     }
     if (o->tell_would) {
         cfmt_log(log, CFMT_LOG_WARNING, CFMT_ID(0967) "would withdraw %s now, and CfmtMode observe"

@@ -308,7 +308,7 @@ static apr_status_t tell_page(const telling_t *t)
     return tell_exposed(t, CFMT_NEWS_NOT_PROTECTED,
                         once_of(t, CFMT_NEWS_NOT_PROTECTED, t->o->a.attack, last),
                         number_of(t, last, began_at(t) + CFMT_PAGE_AFTER, CFMT_PAGE_EVERY),
-                        cfmt_of_reason(t->o->advertise_text));
+                        cfmt_outcome_exposed(t->o, t->p));
 }
 
 static apr_status_t tell_locked(const telling_t *t)

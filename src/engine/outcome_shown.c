@@ -12,10 +12,14 @@
 
 /* ---- gates that are shut --------------------------------------------------------------------- */
 
-/* Gates that are shut for moments while others are, each time anew: no change that matters. */
-static int is_momentary(int gate)
+/*
+ * Gates that are shut for moments while others are, each time anew, or because a leader has begun:
+ * no change that matters.
+ */
+static int is_momentary(const cfmt_gate_t *g)
 {
-    return gate == CFMT_GATE_FRESH || gate == CFMT_GATE_PROJECTED || gate == CFMT_GATE_LAST_LOOK;
+    return g->id == CFMT_GATE_FRESH || g->id == CFMT_GATE_PROJECTED || g->id == CFMT_GATE_LAST_LOOK
+           || (g->id == CFMT_GATE_CLOCK && (cfmt_gate_open(g) || !strcmp(g->reason, "begun")));
 }
 
 static unsigned red_gates(const cfmt_decision_t *d)
@@ -25,7 +29,7 @@ static unsigned red_gates(const cfmt_decision_t *d)
 
     for (i = 0; i < CFMT_GATES; i++) {
         if (!cfmt_gate_open(&d->gates[i])) {
-            *(is_momentary(i) ? &momentary : &red) |= 1u << i;
+            *(is_momentary(&d->gates[i]) ? &momentary : &red) |= 1u << i;
         }
     }
     return red ? red : momentary;
@@ -75,7 +79,7 @@ static void mix_time(apr_uint64_t *h, apr_time_t t, apr_time_t now)
 /* No ages and no `now`: they change with each look. */
 static void mix_gate(apr_uint64_t *h, const cfmt_gate_t *g, apr_time_t now)
 {
-    if (is_momentary(g->id)) {
+    if (is_momentary(g)) {
         return;
     }
     mix_int(h, g->light);

@@ -174,6 +174,8 @@ static void set_ourselves(cfmt_case_t *c, const cfmt_lane_t *lane)
     c->api_closed = known ? u->api_closed : 1;
     c->budget = known ? u->budget : 1;
     c->jumped = known ? u->jumped : 0;
+    c->behind = known ? u->behind : 0;
+    c->behind_by = known ? u->behind_by : 0;
     c->cursor = c->head = 0;
     c->check_asked_at = c->check_answered_at = c->now;
     c->check_ok = known && u->check_answered_at ? u->check_ok : 1;
@@ -305,7 +307,10 @@ static void note_return(cfmt_lane_t *lane, const cfmt_case_t *c)
         for (k = 0; k < c->nthreats && !past->back_at; k++) {
             const cfmt_threat_t *t = &c->threats[k];
 
-            past->back_at = (t->here || t->everywhere) && t->from > past->at ? t->from : 0;
+            /* none was open when it was withdrawn: scene.c, was_there() */
+            if ((t->here || t->everywhere) && t->from >= past->at - CFMT_SEEN_LATE) {
+                past->back_at = t->from > past->at ? t->from : past->at + 1;
+            }
         }
     }
 }

@@ -7,6 +7,7 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 
+#include "decide.h"
 #include "scene.h"
 #include "sense.h"
 
@@ -183,8 +184,22 @@ static void add_threats(cfmt_case_t *c, const cfmt_scene_t *sc)
 /* ---- the past -------------------------------------------------------------------------------- */
 
 /*
- * When the first attack on it behind t began; 0 = none did. One that nobody can place counts for
- * each prefix: it is advertised again because of it, too.
+ * When it was there behind t, the time of a withdrawal; 0 = it was not. None was open then: one
+ * that had begun a short time before was seen too late.
+ */
+static apr_time_t was_there(const cfmt_struck_t *a, apr_time_t t)
+{
+    apr_time_t at = a->started_at > t ? a->started_at : a->episode_at;
+
+    if (at > t) {
+        return at;
+    }
+    return (a->open || a->ended_at > t) && at >= t - CFMT_SEEN_LATE ? t + 1 : 0;
+}
+
+/*
+ * When the first attack on it was there behind t; 0 = none was. One that nobody can place counts
+ * for each prefix: it is advertised again because of it, too.
  */
 static apr_time_t back_after(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr, apr_time_t t)
 {
@@ -193,9 +208,9 @@ static apr_time_t back_after(const cfmt_scene_t *sc, const cfmt_cidr_t *cidr, ap
 
     for (i = 0; i < sc->attacks->nelts; i++) {
         const cfmt_struck_t *a = &APR_ARRAY_IDX(sc->attacks, i, cfmt_struck_t);
-        apr_time_t at = a->started_at > t ? a->started_at : a->episode_at;
+        apr_time_t at = was_there(a, t);
 
-        if (at > t && (!first || at < first) && (a->anywhere || cfmt_attack_hits(a, cidr))) {
+        if (at && (!first || at < first) && (a->anywhere || cfmt_attack_hits(a, cidr))) {
             first = at;
         }
     }
@@ -346,6 +361,8 @@ static void add_ourselves(cfmt_case_t *c, const cfmt_scene_t *sc)
     c->head = sc->head;
     c->jumped = sc->e->jumped;
     c->jumped_at = sc->e->jumped_at;
+    c->behind_by = cfmt_act_behind_by(sc->e);
+    c->behind = c->behind_by > 0;
     c->budget = sc->e->api && sc->rest.blocked_until <= c->now;
     c->look_at = m->look_at;
     c->look_state_at = c->read_at;

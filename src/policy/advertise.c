@@ -107,11 +107,18 @@ static const char *obstacle(const cfmt_case_t *c)
     return cfmt_advertisable(&c->b) && c->b.locked == 0 && c->b.advertised == 0 ? NULL : "unknown";
 }
 
-/* Since the withdrawal, as Cloudflare or we date it. */
+/* When its state changed, by our clock; 0 = not known. */
+static apr_time_t changed_at(const cfmt_case_t *c)
+{
+    return c->b.advertised_at ? c->b.advertised_at - c->behind_by : 0;
+}
+
+/* Since the withdrawal, as Cloudflare or we date it; a clock that was set back may have been we. */
 static apr_time_t allowed_at(const cfmt_case_t *c)
 {
-    apr_time_t since = c->b.advertised_at > c->policy_withdrew_at ? c->b.advertised_at
-                                                                  : c->policy_withdrew_at;
+    apr_time_t ours = c->policy_withdrew_at > c->now && c->b.advertised_at ? 0
+                                                                           : c->policy_withdrew_at;
+    apr_time_t since = changed_at(c) > ours ? changed_at(c) : ours;
 
     since = since ? since + c->options.min_withdrawn : 0;
     return since > c->now ? since : 0;
@@ -254,12 +261,13 @@ void cfmt_advertise_decide(cfmt_advertise_t *a, const cfmt_case_t *c)
 
 /* ---- an open intent -------------------------------------------------------------------------- */
 
-static int touched(const cfmt_case_t *c)
+/* By one that nobody can place only if it began behind `since`: it may not always have been so. */
+static int touched(const cfmt_case_t *c, apr_time_t since)
 {
     int i;
 
     for (i = 0; i < c->nthreats; i++) {
-        if (c->threats[i].here || c->threats[i].everywhere) {
+        if (c->threats[i].here || (c->threats[i].everywhere && c->threats[i].from >= since)) {
             return 1;
         }
     }
@@ -278,7 +286,7 @@ static int shut(const cfmt_case_t *c, cfmt_gate_e id)
 /* A withdrawal whose time nobody says is as young as can be. */
 static apr_time_t reverse_at(const cfmt_case_t *c)
 {
-    apr_time_t since = c->b.advertised == 0 && c->b.advertised_at ? c->b.advertised_at : c->now;
+    apr_time_t since = c->b.advertised == 0 && c->b.advertised_at ? changed_at(c) : c->now;
     apr_time_t at = since + c->options.min_withdrawn;
 
     return at > c->now ? at : c->now;
@@ -289,14 +297,14 @@ cfmt_pending_e cfmt_advertise_pending(apr_time_t *pat, const cfmt_pending_t *i,
 {
     *pat = 0;
     if (i->want) {
-        return !i->by_hand && !i->sent && c->nthreats >= 0 && !touched(c) ? CFMT_PENDING_CANCEL
-                                                                          : CFMT_PENDING_KEEP;
+        return !i->by_hand && !i->sent && c->nthreats >= 0 && !touched(c, 0) ? CFMT_PENDING_CANCEL
+                                                                             : CFMT_PENDING_KEEP;
     }
     if (i->override) {
         return CFMT_PENDING_KEEP;
     }
     if (i->sent) {
-        if (!touched(c)) {
+        if (!touched(c, i->sent_at - CFMT_SEEN_LATE)) {
             return CFMT_PENDING_KEEP;
         }
         *pat = reverse_at(c);

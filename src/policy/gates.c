@@ -89,7 +89,7 @@ void cfmt_case_init(cfmt_case_t *c, apr_time_t now)
     memset(c, 0, sizeof(*c));
     c->now = now;
     c->options = (cfmt_options_t)CFMT_OPTIONS_DEFAULT;
-    c->listed = c->held = c->check = c->api_closed = c->jumped = c->budget = -1;
+    c->listed = c->held = c->check = c->api_closed = c->jumped = c->behind = c->budget = -1;
     c->b.approved = c->b.enabled = c->b.locked = c->b.bgp_control = c->b.auto_withdraw = -1;
     c->b.advertised = -1;
     c->check_ok = c->look_above = -1;
@@ -200,7 +200,10 @@ static const sentence_t sentences[CFMT_GATES][SENTENCES] = {
     [CFMT_GATE_PROJECTED] = { { "ok", "every delivery has been read" } },
     [CFMT_GATE_CLOCK] = {
         { "ok", "the clock runs evenly" },
-        { "jumped", "the clock jumped by more than 5s: its state must be read again" } },
+        { "jumped", "the clock jumped by more than 5s: its state must be read again" },
+        { "begun", "the leader has just begun: its state must be read first" },
+        { "behind", "this host's clock is more than 1m behind Cloudflare's: set it, the traffic"
+                    " that it asks for is old" } },
     [CFMT_GATE_LAST_LOOK] = {
         { "not_asked", "one last look at state and traffic comes before the withdrawal" },
         { "old", "the last look is to be taken again" },

@@ -184,6 +184,19 @@ static apr_time_t behind_attacks(const cfmt_traffic_case_t *c, const cfmt_watche
     return u;
 }
 
+/* What is around it may be attacked elsewhere, and that is another attack. */
+static int is_in_it(const cfmt_struck_t *a, const cfmt_watched_t *w)
+{
+    int i;
+
+    for (i = 0; i < a->prefixes->nelts; i++) {
+        if (cfmt_cidr_contains(&APR_ARRAY_IDX(a->prefixes, i, cfmt_cidr_t), &w->cidr)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* One that ended a short time before and is back; the newest. NULL = there is none. */
 static const cfmt_struck_t *ended_before(const cfmt_traffic_case_t *c, const cfmt_watched_t *w,
                                          apr_time_t at)
@@ -191,7 +204,7 @@ static const cfmt_struck_t *ended_before(const cfmt_traffic_case_t *c, const cfm
     const cfmt_struck_t *best = NULL, *a;
 
     for (a = c->attacks; a < c->attacks + c->attacks_n; a++) {
-        if (!a->open && !a->anywhere && is_its_own(c, a, w) && a->ended_at <= at
+        if (!a->open && !a->anywhere && is_in_it(a, w) && a->ended_at <= at
             && at - a->ended_at <= BACK
             && (!best || is_before(best->ended_at, best->id, a->ended_at, a->id))) {
             best = a;
@@ -383,15 +396,29 @@ static apr_time_t counts_from(const cfmt_watched_t *w, apr_time_t from)
     return since > from ? since : from;
 }
 
+/* Its traffic is seen there: what lies inside a prefix that it hits may be another part of that. */
+static int is_seen_in(const cfmt_struck_t *a, const cfmt_watched_t *w)
+{
+    int i;
+
+    for (i = 0; i < a->prefixes->nelts; i++) {
+        if (cfmt_cidr_contains(&w->cidr, &APR_ARRAY_IDX(a->prefixes, i, cfmt_cidr_t))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /*
  * When all prefixes that it hits and that are advertised had been calm at the same time, behind
- * `from`; 0 = not yet, or none is.
+ * `from`; 0 = not yet, or its traffic is seen in none.
  */
 static apr_time_t calm_where_it_hits(const cfmt_traffic_case_t *c, const cfmt_struck_t *a,
                                      apr_time_t from)
 {
     apr_time_t at = 0, before, one;
     const cfmt_watched_t *w;
+    int seen = 0;
 
     do {
         before = at;
@@ -399,6 +426,7 @@ static apr_time_t calm_where_it_hits(const cfmt_traffic_case_t *c, const cfmt_st
             if (w->advertised == 0 || !is_its_own(c, a, w)) {
                 continue;
             }
+            seen |= is_seen_in(a, w);
             one = at - ceil_minute(w->calm);
             one = w->advertised < 0 ? 0 : calm_by(w, counts_from(w, one > from ? one : from));
             if (!one) {
@@ -407,7 +435,7 @@ static apr_time_t calm_where_it_hits(const cfmt_traffic_case_t *c, const cfmt_st
             at = one > at ? one : at;
         }
     } while (at != before);
-    return at;
+    return seen ? at : 0;
 }
 
 /*
@@ -437,7 +465,7 @@ static int nothing_advertised(const cfmt_traffic_case_t *c, const cfmt_struck_t 
     const cfmt_watched_t *w;
 
     for (w = c->prefixes; w < c->prefixes + c->prefixes_n; w++) {
-        if (hits(a, &w->cidr) && (w->advertised != 0 || c->now - w->since < c->timeout)) {
+        if (is_seen_in(a, w) && (w->advertised != 0 || c->now - w->since < c->timeout)) {
             return 0;
         }
     }

@@ -65,7 +65,7 @@ static cfmt_do_e ask_or_act(const cfmt_decision_t *d, const cfmt_case_t *c, unsi
 static cfmt_do_e choose(const cfmt_decision_t *d, const cfmt_case_t *c)
 {
     unsigned asked = BIT(CFMT_GATE_MODE) | BIT(CFMT_GATE_ORIGIN) | BIT(CFMT_GATE_LAST_LOOK);
-    unsigned read = BIT(CFMT_GATE_FRESH) | BIT(CFMT_GATE_CLOCK);
+    unsigned read = BIT(CFMT_GATE_FRESH) | (c->behind ? 0 : BIT(CFMT_GATE_CLOCK));
     unsigned shut = shut_gates(d), rest = shut & ~asked;
     int propose = to_propose(d, c);
 

@@ -267,6 +267,7 @@ static void judge_min_advertised(cfmt_gate_t *g, const cfmt_case_t *c)
         cfmt_gate_unknown(g, "not_said");
         return;
     }
+    at -= c->behind_by;
     cfmt_gate_figures(g, CFMT_FIGURE_DURATION, c->now - at, c->options.min_advertised);
     if (g->value >= g->threshold) {
         cfmt_gate_green(g);
@@ -462,7 +463,10 @@ static void judge_clock(cfmt_gate_t *g, const cfmt_case_t *c)
 {
     g->source = "clock";
     g->at = c->jumped_at ? c->jumped_at : c->now;
-    three(g, c->jumped, 0, "jumped");
+    three(g, c->jumped, 0, c->jumped_at ? "jumped" : "begun");
+    if (cfmt_gate_open(g)) {
+        three(g, c->behind, 0, "behind");
+    }
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */

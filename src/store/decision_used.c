@@ -36,7 +36,7 @@ static const struct {
     INT64(orphan_told_at), INT64(paged_at),
     INT(check), INT64(check_asked_at), INT64(check_answered_at), INT(check_ok), TEXT(check_text),
     INT(api_closed), INT64(api_since), INT64(api_retry_at), INT(budget),
-    INT64(cursor), INT64(head), INT(jumped), INT64(jumped_at),
+    INT64(cursor), INT64(head), INT(jumped), INT64(jumped_at), INT(behind), INT64(behind_by),
     INT64(look_at), INT64(look_state_at), INT64(look_traffic_at), INT(look_above),
     INT64(fresh_max), INT64(check_limit), INT64(look_limit),
     OFFER(withdraw_offer), OFFER(advertise_offer),

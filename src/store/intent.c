@@ -216,6 +216,24 @@ static apr_status_t save(cfmt_store_t *s, const cfmt_intent_row_t *in, cfmt_inte
     return rv == APR_SUCCESS && sqlite3_changes(s->db) != 1 ? CFMT_EMOVED : rv;
 }
 
+apr_status_t cfmt_intent_redate(cfmt_store_t *s, const cfmt_intent_row_t *in)
+{
+    sqlite3_stmt *st = cfmt_sql(
+        s, "UPDATE intent SET created_at = ?3, not_before = ?4, next_at = ?5, sent_at = ?6,"
+           " answered_at = ?7 WHERE id = ?1 AND state = ?2");
+    apr_status_t rv;
+
+    cfmt_bind_int(st, 1, in->id);
+    cfmt_bind_text(st, 2, cfmt_intent_name(in->state));
+    cfmt_bind_int(st, 3, in->created_at);
+    cfmt_bind_int(st, 4, in->not_before);
+    cfmt_bind_int(st, 5, in->next_at);
+    cfmt_bind_some(st, 6, in->sent_at);
+    cfmt_bind_some(st, 7, in->answered_at);
+    rv = cfmt_sql_run(s, st);
+    return rv == APR_SUCCESS && sqlite3_changes(s->db) != 1 ? CFMT_EMOVED : rv;
+}
+
 /* Out of the way first: two open ones cannot be. By whom is known when the other one has its id. */
 static apr_status_t step_aside(cfmt_store_t *s, cfmt_intent_row_t *before, apr_time_t at)
 {

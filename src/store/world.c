@@ -303,3 +303,13 @@ apr_status_t cfmt_reading_note(cfmt_store_t *s, const char *kind, const char *id
     }
     return cfmt_sql_run(s, st);
 }
+
+apr_status_t cfmt_readings_redate(cfmt_store_t *s, apr_time_t now, apr_time_t at)
+{
+    sqlite3_stmt *st = cfmt_sql(s, "UPDATE reading SET read_at = ?2 WHERE kind = 'parent'"
+                                   " AND read_at > ?1");
+
+    cfmt_bind_int(st, 1, now);
+    cfmt_bind_int(st, 2, at);
+    return cfmt_sql_run(s, st);
+}

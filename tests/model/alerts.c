@@ -60,8 +60,10 @@ static void arrive(void *arg)
     if (n->attack) {
         note_report(n, row);
     }
-    else if (n->prefix->now.at == n->changed) {
-        n->prefix->now.told = m.now - n->changed < 4 * MIN && !m.off;
+    else {
+        n->prefix->auto_at = n->sent;
+        n->prefix->now.told |= n->prefix->now.at == n->changed && m.now - n->changed < 4 * MIN
+                               && !m.off;
     }
     node_wake(&m.node[0]);
     node_wake(&m.node[1]);

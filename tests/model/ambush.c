@@ -7,6 +7,8 @@
 #include "engine/scene.h"
 #include "model.h"
 
+#define STRIKES 20 /* of one: whoever reloads at each last look is never done */
+
 enum { AT_LOOK, AT_ORDER, AT_CALL, MOMENTS }; /* how % MOMENTS */
 
 typedef struct trap_t {
@@ -73,7 +75,8 @@ static void come(int prefix, int moment)
 {
     ev_t *ev = world_strikes(EV_AMBUSH, prefix, (0x249249 << moment) & 0xffffff);
 
-    if (ev) {
+    if (ev && ev->struck < STRIKES) {
+        ev->struck++;
         strike(ev);
     }
 }

@@ -18,6 +18,8 @@
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
+static int is_pending[PARENTS]; /* as it was said last: each of its prefixes lists without it */
+
 static const char *parents(apr_pool_t *p)
 {
     const char *text = "";
@@ -27,6 +29,7 @@ static const char *parents(apr_pool_t *p)
         for (k = pending = 0; k < PREFIXES; k++) {
             pending |= m.w.prefix[k].parent == i && m.w.prefix[k].approved < 0;
         }
+        is_pending[i] = pending;
         text = apr_psprintf(p, "%s%s{\"id\":\"%s\",\"cidr\":\"192.0.0.0/8\",\"approved\":\"%s\"}",
                             text, i ? "," : "", parent_ids[i], pending ? "P" : "V");
     }
@@ -48,11 +51,8 @@ static const char *one_prefix(const prefix_t *x, apr_pool_t *p)
 static void list_prefixes(answer_t *a, int parent, apr_pool_t *p)
 {
     apr_array_header_t *items = apr_array_make(p, 4, sizeof(const char *));
-    int i, pending = 0;
+    int i;
 
-    for (i = 0; i < PREFIXES; i++) {
-        pending |= m.w.prefix[i].parent == parent && m.w.prefix[i].approved < 0;
-    }
     a->state = 1;
     a->parent = parent;
     for (i = 0; i < PREFIXES; i++) {
@@ -62,7 +62,7 @@ static void list_prefixes(answer_t *a, int parent, apr_pool_t *p)
             APR_ARRAY_PUSH(items, const char *) = one_prefix(x, p);
             a->shown[i] = x->now;
             a->locked |= x->locked > 0 ? 1u << i : 0;
-            a->off |= x->enabled < 0 || pending || x->bgp > 0 ? 1u << i : 0;
+            a->off |= x->enabled < 0 || is_pending[parent] || x->bgp > 0 ? 1u << i : 0;
         }
     }
     a->body = apr_psprintf(p, ENVELOPE("[%s]"), apr_array_pstrcat(p, items, ','));

@@ -165,7 +165,7 @@ static void each_minute(void *arg)
 static void run_events(void)
 {
     while (m.next < m.plan.n && m.plan.ev[m.next].at <= m.now) {
-        m.plan.ev[m.next].count = 0;
+        m.plan.ev[m.next].count = m.plan.ev[m.next].struck = 0;
         world_event(&m.plan.ev[m.next++]);
     }
 }

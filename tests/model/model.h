@@ -76,7 +76,7 @@ typedef struct ev_t {
     apr_interval_time_t len;
     int prefix, how, chance;
     apr_uint64_t salt;
-    unsigned count; /* how often it was asked, in this run */
+    unsigned count, struck; /* how often it was asked, and came, in this run */
 } ev_t;
 
 typedef struct plan_t {
@@ -136,6 +136,7 @@ typedef struct prefix_t {
     int idle_calm;
     apr_time_t obstructed;      /* something was in the way until then */
     apr_time_t barred;          /* by Cloudflare */
+    apr_time_t auto_at;         /* an alert says that Cloudflare advertised it; 0 = none yet */
 } prefix_t;
 
 #define PREFIXES 9
@@ -172,6 +173,7 @@ typedef struct world_t {
     int ambushes;                /* that are set */
     apr_array_header_t *active;  /* ev_t *: of whatever lasts */
     apr_time_t upstream_bad;     /* something upstream failed until then */
+    apr_time_t lied_at;          /* analytics had less than there was, without a sign of it */
 } world_t;
 
 extern const char *const parent_ids[PARENTS];
@@ -317,6 +319,8 @@ void oracle_call(node_t *n, cfmt_upstream_e u, int change);
 void oracle_change(const node_t *n, const prefix_t *p, int want, const change_t *how,
                    int attempts);
 void oracle_changed(const prefix_t *p, const answer_t *a);
+/* Which intent that is, as the store has it: its members of `how`. */
+void oracle_intent(const prefix_t *p, int want, change_t *how);
 /* Each answer, as it is heard. */
 void oracle_answered(node_t *n, const char *url, int code);
 

@@ -11,7 +11,6 @@
  * (9) audit: oracle_store.c; (11) growth: oracle_growth.c. (7) messages: oracle_told.c (in time),
  * oracle_said.c (true), oracle_sent.c (once, in their words), oracle_heard.c (to whom).
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -271,9 +270,9 @@ static void check_calm(const prefix_t *p)
         model_fail(1, "%s is withdrawn after %d calm minutes, %d are wanted", p->text,
                    since ? (int)((end - since) / MIN) : 0, (int)(wanted / MIN));
     }
-    else if (model_clock() - end > 2 * m.conf.lag + (m.years ? 40 : 4) * MIN + MIN) {
+    else if (m.now - end > 2 * m.conf.lag + (m.years ? 40 : 4) * MIN + MIN) {
         model_fail(1, "%s is withdrawn on minutes that are older than %s", p->text,
-                   cfmt_duration_format(m.pool, model_clock() - end));
+                   cfmt_duration_format(m.pool, m.now - end));
     }
 }
 
@@ -327,6 +326,20 @@ static void check_attack(const prefix_t *p, const attack_t *a)
     }
 }
 
+/* By what was answered, a short time before: nothing but an END ends it where it is withdrawn. */
+static int was_open(const attack_t *a, apr_time_t at)
+{
+    apr_time_t start = 0, end = 0;
+    int i;
+
+    for (i = 0; i < a->reported; i++) {
+        apr_time_t *last = a->reports[i].end ? &end : &start;
+
+        *last = a->reports[i].ts > *last ? a->reports[i].ts : *last;
+    }
+    return start && start <= at && (end < start || end > at - 16 * MIN);
+}
+
 /* By us for an attack, by Cloudflare for one, beside one, or handed over. */
 static void check_cause(const prefix_t *p)
 {
@@ -344,7 +357,8 @@ static void check_cause(const prefix_t *p)
         apr_time_t to = a->last_end > a->to + 40 * MIN ? a->last_end : a->to + 40 * MIN;
 
         /* its end, where none came, is when it had been calm */
-        beside |= attack_is_on(a, p) && a->from <= c->at + 6 * MIN && to > c->at - 16 * MIN;
+        beside |= attack_is_on(a, p) && a->from <= c->at + 6 * MIN
+                  && (to > c->at - 16 * MIN || was_open(a, c->at));
     }
     if (!beside) {
         model_fail(3, "%s is withdrawn, and it was advertised by %s %s", p->text,
@@ -360,11 +374,11 @@ static void check_gates(const prefix_t *p)
     if (why) {
         model_fail(3, "%s is withdrawn, and %s", p->text, why);
     }
-    if (!m.conf.enforce && m.now - m.conf_at > SEC(1)) {
-        model_fail(3, "%s is withdrawn in mode observe", p->text);
+    if ((!m.conf.enforce && m.now - m.conf_at > SEC(1)) || strstr(p->options, "withdraw=manual")) {
+        model_fail(3, "%s is withdrawn in mode observe, or withdraw=manual", p->text);
     }
-    if (strstr(p->options, "withdraw=manual")) {
-        model_fail(3, "%s is withdrawn: withdraw=manual", p->text);
+    if (m.off < -MIN && m.now - m.jumped_at > LOOK) {
+        model_fail(3, "%s is withdrawn by a clock that is behind", p->text);
     }
     if (m.locked & 1u << index || m.unfit & 1u << index) {
         model_fail(3, "%s is withdrawn, and it was shown to be locked or not ours", p->text);
@@ -476,12 +490,20 @@ static int was_seen(const prefix_t *p)
     return 0;
 }
 
+/* When this was decided it had been withdrawn by us, or that was asked for, not so long ago. */
+static int is_turned(int index, const change_t *how, apr_interval_time_t lately)
+{
+    const change_t *c = &m.shown[index];
+    apr_time_t at = withdrawn[index] ? withdrawals[index][(withdrawn[index] - 1) % WITHDRAWALS] : 0;
+
+    return !c->on && ((c->by == BY_US && how->made - c->at < lately) || how->made - at < lately);
+}
+
 /* One that may be about anything, or about a part of it, turns back what was being withdrawn. */
 static int is_reason(const attack_t *a, const prefix_t *p, const change_t *how)
 {
-    const change_t *c = &m.shown[p - m.w.prefix];
     int rule = (a->ev->how & 3) == ATTACK_RULE;
-    int turns = c->by == BY_US && !c->on && m.now - c->at < HOUR;
+    int turns = is_turned((int)(p - m.w.prefix), how, HOUR);
 
     return !(a->ev->how & ATTACK_FOREIGN)
            && (is_alerted(a, how) || (is_anywhere(a) && was_seen(&m.w.prefix[a->ev->prefix])))
@@ -510,6 +532,7 @@ static void advertises(const prefix_t *p, const change_t *how)
     int jumped = m.jumped_at && m.now - m.jumped_at < 6 * HOUR; /* by a clock of less time */
     apr_interval_time_t hour = (jumped ? 3 : 1) * HOUR + MIN;
 
+    auto_ |= is_turned(index, how, hour); /* what an attack overtakes is turned back */
     for (i = 0; i < WITHDRAWALS && i < withdrawn[index]; i++) {
         auto_ |= m.now - withdrawals[index][i] <= hour;
     }
@@ -524,31 +547,6 @@ static void advertises(const prefix_t *p, const change_t *how)
 
 /* ---- every change ---------------------------------------------------------------------------- */
 
-static void find_intent(const prefix_t *p, int want, change_t *how)
-{
-    apr_pool_t *pool;
-    const char *text;
-    char *last, *word;
-
-    apr_pool_create(&pool, m.pool);
-    text = eye_text(apr_psprintf(pool, "SELECT id || '|' || attempts || '|' || created_at || '|'"
-                                 " || cause || '|' || override || '|' || who FROM intent"
-                                 " WHERE prefix = '%s' AND state = 'sent' AND want = %d",
-                                 p->text, want), pool);
-    if (text) {
-        word = apr_strtok(apr_pstrdup(pool, text), "|", &last);
-        how->intent = apr_atoi64(word);
-        how->attempts = atoi(apr_strtok(NULL, "|", &last));
-        how->made = apr_atoi64(apr_strtok(NULL, "|", &last));
-        word = apr_strtok(NULL, "|", &last);
-        apr_cpystrn(how->cause, word, sizeof(how->cause));
-        how->told = *apr_strtok(NULL, "|", &last) == '1'; /* overridden */
-        word = apr_strtok(NULL, "|", &last);
-        apr_cpystrn(how->who, word, sizeof(how->who));
-    }
-    apr_pool_destroy(pool);
-}
-
 /* Of what it was shown; Cloudflare refuses the rest. */
 static void check_rules(const prefix_t *p, int want, const change_t *how)
 {
@@ -561,10 +559,10 @@ static void check_rules(const prefix_t *p, int want, const change_t *how)
     if (!m.shown_at[index] || m.shown[index].on == want) {
         model_fail(2, "%s: a change to what it is", p->text);
     }
-    else if (model_clock() - m.shown[index].at < least) {
+    else if ((m.off < 0 ? m.now : model_clock()) - m.shown[index].at < least) {
         model_fail(2, "%s is %s %s after it was changed", p->text,
                    want ? "advertised" : "withdrawn",
-                   cfmt_duration_format(m.pool, model_clock() - m.shown[index].at));
+                   cfmt_duration_format(m.pool, m.now - m.shown[index].at));
     }
 }
 
@@ -572,7 +570,7 @@ void oracle_patch(const node_t *n, prefix_t *p, int want, change_t *how)
 {
     orders_look();
     keep_old();
-    find_intent(p, want, how);
+    oracle_intent(p, want, how);
     trace("PATCH by %d: %s %s, %s, %s, intent %" APR_INT64_T_FMT, n->pid,
           want ? "advertise" : "withdraw", p->text, how->who, how->cause, how->intent);
     if (!how->intent) {

@@ -2,7 +2,10 @@
  * Calls as such: budgets (10), and of changes (2, 6) that each is called once, rests on a state read
  * behind the one before, and waits for what may still become of that.
  */
+#include <stdlib.h>
 #include <string.h>
+
+#include <apr_strings.h>
 
 #include "model.h"
 
@@ -113,6 +116,31 @@ static void check_before(const prefix_t *p, int want, const asked_t *before)
     else if (before->want == want && m.now < before->retry_at && m.now - m.jumped_at > HOUR) {
         model_fail(10, "%s is %s before the time that Cloudflare told", p->text, verb(want));
     }
+}
+
+void oracle_intent(const prefix_t *p, int want, change_t *how)
+{
+    apr_pool_t *pool;
+    const char *text;
+    char *last, *word;
+
+    apr_pool_create(&pool, m.pool);
+    text = eye_text(apr_psprintf(pool, "SELECT id || '|' || attempts || '|' || created_at || '|'"
+                                 " || cause || '|' || override || '|' || who FROM intent"
+                                 " WHERE prefix = '%s' AND state = 'sent' AND want = %d",
+                                 p->text, want), pool);
+    if (text) {
+        word = apr_strtok(apr_pstrdup(pool, text), "|", &last);
+        how->intent = apr_atoi64(word);
+        how->attempts = atoi(apr_strtok(NULL, "|", &last));
+        how->made = apr_atoi64(apr_strtok(NULL, "|", &last));
+        word = apr_strtok(NULL, "|", &last);
+        apr_cpystrn(how->cause, word, sizeof(how->cause));
+        how->told = *apr_strtok(NULL, "|", &last) == '1'; /* overridden */
+        word = apr_strtok(NULL, "|", &last);
+        apr_cpystrn(how->who, word, sizeof(how->who));
+    }
+    apr_pool_destroy(pool);
 }
 
 void oracle_change(const node_t *n, const prefix_t *p, int want, const change_t *how, int attempts)

@@ -60,6 +60,8 @@ static const wants_t *const sets[][4] = {
     { &chat }, { &chat, &hook }, { &chat_falls, &second }, { &chat, &hook_falls, &second_of_two },
 };
 
+#define LOOK (12 * MIN)        /* rows are looked at by then */
+
 static apr_int64_t last;       /* row that was looked at */
 
 static const wants_t *channel(int i)
@@ -109,27 +111,29 @@ static int urgency(const char *kind)
            : is_in(" attack-end would-withdraw due orphan alert recovered ", kind) ? 2 : 3;
 }
 
+/* prefix: of an attack it may be several. */
 static int wants(const wants_t *w, const char *kind, const char *prefix)
 {
+    unsigned known = 0;
     int i;
 
     if (urgency(kind) > w->least || (w->kinds && !is_in(w->kinds, kind))) {
         return 0;
     }
     for (i = 0; prefix && w->prefixes && i < PREFIXES; i++) {
-        if (!strcmp(prefix, m.w.prefix[i].text)) {
-            return w->prefixes >> i & 1;
+        if (strstr(prefix, m.w.prefix[i].text)) {
+            known |= 1u << i;
         }
     }
-    return 1;
+    return !known || known & w->prefixes;
 }
 
 /* ---- rows that are new ----------------------------------------------------------------------- */
 
 /* All rows of one news. */
 typedef struct news_t {
-    const char *dedupe, *kind, *prefix;
-    unsigned told;             /* bit for each channel */
+    const char *dedupe, *kind;
+    unsigned told, wanted;     /* bit for each channel; an attack may be said to hit more since */
 } news_t;
 
 typedef struct row_t {
@@ -144,7 +148,9 @@ typedef struct row_t {
 } row_t;
 
 static const char rows_sql[] =
-    "SELECT r.id, r.channel, r.kind, r.dedupe, r.prefix, r.priority, r.made_at, r.fallback_of,"
+    "SELECT r.id, r.channel, r.kind, r.dedupe, CASE WHEN r.kind LIKE 'attack-%' THEN"
+    " ifnull(r.prefix, json_extract(r.fields, '$.prefix')) ELSE r.prefix END, r.priority,"
+    " r.made_at, r.fallback_of,"
     " o.channel, o.priority, o.dedupe = r.dedupe AND o.fields = r.fields AND o.kind = r.kind"
     " AND o.fallback_of IS NULL, o.made_at, o.sent_at, o.acked_at"
     " FROM outbox r LEFT JOIN outbox o ON o.id = r.fallback_of WHERE r.id > ?1 ORDER BY r.id";
@@ -179,7 +185,7 @@ static void check_fallback(const row_t *r)
         model_fail(7, "message %" APR_INT64_T_FMT " is a fallback of %" APR_INT64_T_FMT
                    ", which has none there", r->id, r->of);
     }
-    else if (r->of_acked_at && r->of_acked_at < r->made_at) {
+    else if (r->of_acked_at && r->of_acked_at < r->made_at && m.now - m.jumped_at > LOOK) {
         model_fail(7, "message %" APR_INT64_T_FMT " was acknowledged, and %s is called", r->of,
                    r->channel);
     }
@@ -204,11 +210,14 @@ static void check_row(const row_t *r, apr_hash_t *all, apr_array_header_t *news,
     else {
         if (!n) {
             n = apr_pcalloc(p, sizeof(*n));
-            *n = (news_t){ .dedupe = r->dedupe, .kind = r->kind, .prefix = r->prefix };
+            *n = (news_t){ .dedupe = r->dedupe, .kind = r->kind };
             apr_hash_set(all, r->dedupe, APR_HASH_KEY_STRING, n);
             APR_ARRAY_PUSH(news, news_t *) = n;
         }
         n->told |= 1u << i;
+        for (i = 0; channel(i); i++) {
+            n->wanted |= wants(channel(i), r->kind, r->prefix) ? 1u << i : 0;
+        }
     }
 }
 
@@ -220,7 +229,7 @@ static void check_news(const news_t *n)
     for (i = 0; channel(i); i++) {
         const char *name = channel(i)->name;
         int own = !strcmp(n->kind, "outbox") && !strncmp(n->dedupe + 7, name, strlen(name));
-        int wanted = wants(channel(i), n->kind, n->prefix) && !own;
+        int wanted = n->wanted >> i & 1 && !own;
 
         if (wanted != (int)(n->told >> i & 1)) {
             model_fail(7, wanted ? "%s: it is not told through %s" : "%s: %s does not want it",

@@ -63,11 +63,29 @@ static apr_time_t last_traffic(const attack_t *a)
     return at + MIN;
 }
 
+/* An attack inside it is over when that was calm, since it is advertised itself. */
+static apr_time_t calm_inside(const prefix_t *p, apr_interval_time_t calm)
+{
+    apr_time_t t = 0;
+    int i;
+
+    for (i = 0; i < PREFIXES; i++) {
+        const prefix_t *q = &m.w.prefix[i];
+
+        if (q != p && q->now.on && cfmt_cidr_contains(&p->cidr, &q->cidr)) {
+            later(&t, q->now.at + calm);
+        }
+    }
+    return t;
+}
+
 static apr_time_t deadline(const prefix_t *p)
 {
     apr_interval_time_t calm = oracle_calm(p, 1) + MIN + m.conf.lag;
     apr_time_t t = p->now.at + (calm > m.conf.min_advertised ? calm : m.conf.min_advertised);
     int i;
+
+    later(&t, calm_inside(p, calm));
 
     for (i = m.w.first; i < m.w.attacks->nelts; i++) {
         const attack_t *a = APR_ARRAY_IDX(m.w.attacks, i, attack_t *);

@@ -37,6 +37,23 @@ static int is_anothers(const attack_t *a, const prefix_t *p)
     return 0;
 }
 
+/* What it lies in had its traffic for so long behind its end that it may have ended by calm. */
+static int may_be_over(const attack_t *a)
+{
+    apr_time_t at = a->to + m.conf.calm - 2 * MIN;
+    int i;
+
+    for (; at < m.now; at += MIN) {
+        for (i = 0; i < PREFIXES; i++) {
+            if (cfmt_cidr_contains(&m.w.prefix[i].cidr, &a->target)
+                && world_routed(&m.w.prefix[i], at)) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 /*
  * When it was heard that it is attacked, while it was withdrawn; 0 = it was not. What was open
  * before may have ended by calm. What a rule is about is known only while rules can be read.
@@ -48,7 +65,7 @@ static apr_time_t heard_of(const attack_t *a, const prefix_t *p)
 
     if (a->ev->how & (ATTACK_NO_TARGET | ATTACK_FOREIGN) || (a->ev->how & 3) == ATTACK_RULE
         || !oracle_is_open(a) || m.now - a->from > 12 * HOUR
-        || !cfmt_cidr_contains(&p->cidr, &a->target) || is_anothers(a, p)) {
+        || !cfmt_cidr_contains(&p->cidr, &a->target) || is_anothers(a, p) || may_be_over(a)) {
         return 0;
     }
     for (i = 0; i < a->reported; i++) {
@@ -61,15 +78,20 @@ static apr_time_t heard_of(const attack_t *a, const prefix_t *p)
     return first;
 }
 
-static apr_time_t attacked_since(const prefix_t *p)
+/* *pnumber: which one. */
+static apr_time_t attacked_since(const prefix_t *p, int *pnumber)
 {
     apr_time_t first = 0;
     int i;
 
     for (i = m.w.first; i < m.w.attacks->nelts; i++) {
-        apr_time_t at = heard_of(APR_ARRAY_IDX(m.w.attacks, i, attack_t *), p);
+        const attack_t *a = APR_ARRAY_IDX(m.w.attacks, i, attack_t *);
+        apr_time_t at = heard_of(a, p);
 
-        first = at && (!first || at < first) ? at : first;
+        if (at && (!first || at < first)) {
+            first = at;
+            *pnumber = a->number;
+        }
     }
     return first;
 }
@@ -102,6 +124,7 @@ void oracle_safe(void)
     for (i = 0; i < PREFIXES; i++) {
         const prefix_t *p = &m.w.prefix[i];
         apr_time_t since;
+        int number;
 
         if (!m.conf.enforce || m.off || m.down || (!m.node[0].e && !m.node[1].e)) {
             later(&hindered[i], m.now);
@@ -109,10 +132,10 @@ void oracle_safe(void)
         if (p->now.on || p->never || !may_advertise(p)) {
             continue;
         }
-        since = attacked_since(p);
+        since = attacked_since(p, &number);
         if (since && m.now > deadline(p, since)) {
-            model_fail(4, "%s is attacked, and not advertised: it could be since %s", p->text,
-                       cfmt_time_format(m.pool, deadline(p, since)));
+            model_fail(4, "%s is attacked (%d), and not advertised: it could be since %s", p->text,
+                       number, cfmt_time_format(m.pool, deadline(p, since)));
         }
     }
 }

@@ -11,7 +11,7 @@
 #include "model.h"
 
 #define SEEN 8              /* changes of a prefix that are remembered */
-#define LIT 256             /* minutes of traffic */
+#define LIT 8192            /* minutes of traffic */
 #define MAYBE (5 * MIN)     /* a call that nobody answered may yet have been carried out */
 #define LATE SEC(40)        /* the reading that has it ends by then, with slow answers */
 
@@ -36,12 +36,13 @@ static seen_t seen[PREFIXES][SEEN];
 static int seen_n[PREFIXES];
 static lit_t lit[PREFIXES][LIT];
 static apr_time_t called_at[PREFIXES][2]; /* a change of it by us */
-static apr_time_t rules_at;
+static apr_time_t rules_at, calm_at[PREFIXES]; /* the newest minute that was told to be calm */
 
 void said_begin(void)
 {
     memset(seen_n, 0, sizeof(seen_n));
     memset(lit, 0, sizeof(lit));
+    memset(calm_at, 0, sizeof(calm_at));
     memset(called_at, 0, sizeof(called_at));
     rules_at = 0;
 }
@@ -94,6 +95,10 @@ void said_traffic(const told_t *t)
 
             if (oracle_share(t, i, k) >= 1 && l->minute != minute) {
                 *l = (lit_t){ .minute = minute, .told_at = m.now };
+            }
+            else if (oracle_share(t, i, k) < 0.5 && minute < t->complete && minute > calm_at[i]
+                     && (!t->idle || m.w.prefix[i].idle_calm)) {
+                calm_at[i] = minute;
             }
         }
     }
@@ -159,14 +164,26 @@ static void wrong(const said_t *s, const char *why)
 
 /* ---- changes --------------------------------------------------------------------------------- */
 
+/* An intent that was tried again and again until then: whose call it was nobody can tell. */
+static int was_tried(const said_t *s, const change_t *c)
+{
+    const char *intent = field(s, "intent");
+
+    return intent && eye_int("SELECT count(*) FROM intent WHERE id = %s AND want = %d AND attempts"
+                             " AND ifnull(settled_at, %" APR_TIME_T_FMT ") >= %" APR_TIME_T_FMT,
+                             intent, c->on, c->at, c->at);
+}
+
 static int is_by_others(const said_t *s, const change_t *c, const char *cause)
 {
     apr_time_t called = called_at[s->prefix][c->on];
-    int maybe = c->at - called < MAYBE || (called && called < m.leaderless); /* nobody looked */
+    int maybe = c->at - called < MAYBE || (called && called < m.leaderless) /* nobody looked */
+                || was_tried(s, c);
 
     return (maybe || (!field(s, "intent") && strcmp(cause, "the policy")
                       && strcmp(cause, "a command") && strcmp(cause, "an approved proposal")))
-           && (c->by == BY_CLOUDFLARE || strcmp(cause, "Cloudflare's auto-advertise"));
+           && (c->by == BY_CLOUDFLARE || strcmp(cause, "Cloudflare's auto-advertise")
+               || c->at - m.w.prefix[s->prefix].auto_at < 16 * MIN);
 }
 
 static int is_by(const said_t *s, const change_t *c)
@@ -407,12 +424,14 @@ static int is_attacked(int prefix)
             return 1;
         }
     }
-    for (at = m.now - m.now % MIN; at > m.now - 200 * MIN; at -= MIN) {
+    for (at = m.now - m.now % MIN; at > m.now - 130 * HOUR; at -= MIN) {
         for (i = 0; i < PREFIXES; i++) {
             const cfmt_cidr_t *other = &m.w.prefix[i].cidr;
 
-            if (is_lit(i, at, 0) && (cfmt_cidr_contains(&p->cidr, other)
-                                     || cfmt_cidr_contains(other, &p->cidr))) {
+            /* what is unknown ends nothing */
+            if (is_lit(i, at, 0) && (at > m.now - 200 * MIN || calm_at[i] < at)
+                && (cfmt_cidr_contains(&p->cidr, other)
+                    || cfmt_cidr_contains(other, &p->cidr))) {
                 return 1;
             }
         }

@@ -214,11 +214,14 @@ static int home_of(const attack_t *a)
     return i;
 }
 
-/* What a rule is about is known only while rules can be read. */
+/*
+ * What a rule is about is known only while rules can be read. What is calm by all that is counted,
+ * or was by answers that said less than there was, may be over.
+ */
 static int is_told_of(const attack_t *a)
 {
     int rule = (a->ev->how & 3) == ATTACK_RULE;
-    int calm = a->ev->how & ATTACK_PASSES && a->ev->how & ATTACK_BITS; /* by all that is counted */
+    int calm = (a->passes && a->ev->how & (ATTACK_BITS | ATTACK_LOW)) || m.w.lied_at > a->from;
 
     return !(a->ev->how & ATTACK_NO_TARGET) && !calm && oracle_is_open(a)
            && (!rule || (said_rules_at() && a->reports[0].at > said_rules_at()));

@@ -109,7 +109,8 @@ static void close_attack(apr_interval_time_t age)
     for (i = m.w.attacks->nelts - 1; i >= m.w.first; i--) {
         attack_t *a = APR_ARRAY_IDX(m.w.attacks, i, attack_t *);
 
-        if (a->ev->how & ATTACK_NO_TARGET && a->reported && m.now - a->from > age
+        if (a->ev->how & ATTACK_NO_TARGET && (a->reported || a->start_shown)
+            && m.now - a->from > age
             && (!a->closed_at || (a->closed_behind && !m.off))) { /* it did not help: once more */
             a->closed_at = m.now;
             a->closed_behind = m.off < 0;

@@ -323,6 +323,7 @@ const char *traffic_answer(const char *body, told_t **ptold, apr_pool_t *p)
     }
     qsort(q.rows, (size_t)q.n, sizeof(row_t), most_first);
     cut = cut_rows(&q);
+    m.w.lied_at = mode_of(&q) == 1 ? m.now : m.w.lied_at;
     *ptold = tell(&q, mark, cut, p);
     return put_together(&q, mark, p);
 }

@@ -12,6 +12,8 @@
 #define LIST(result) "{\"success\":true,\"errors\":[],\"messages\":[],\"result\":[" result "]}"
 #define PARENT "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa01"
 #define ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa02"
+#define OTHER "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa03" /* a parent whose list fails */
+#define IS(parent) "{\"id\":\"" parent "\",\"cidr\":\"" ACTING_PREFIX "\",\"approved\":\"V\"}"
 #define STEP apr_time_from_msec(50) /* between rounds, as the runner has it */
 
 static loopback_t server;
@@ -86,11 +88,17 @@ void acting_is(int advertised, apr_time_t at)
 
 static void give(int fd, const char *status, const char *body)
 {
-    char head[300];
+    char head[300], date[APR_RFC822_DATE_LEN + 10] = "";
+    apr_interval_time_t ahead = acting_get().ahead;
 
+    if (ahead) {
+        strcpy(date, "Date: ");
+        (void)apr_rfc822_date(date + 6, acting_now() + ahead);
+        strcat(date, "\r\n");
+    }
     apr_snprintf(head, sizeof(head),
-                 "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %"
-                 APR_SIZE_T_FMT "\r\nConnection: close\r\n\r\n", status, strlen(body));
+                 "HTTP/1.1 %s\r\n%sContent-Type: application/json\r\nContent-Length: %"
+                 APR_SIZE_T_FMT "\r\nConnection: close\r\n\r\n", status, date, strlen(body));
     loopback_put(fd, head);
     loopback_put(fd, body);
     loopback_finish(fd);
@@ -146,12 +154,14 @@ static int answer(loopback_t *s, int fd, const char *text)
     if (!strncmp(text, "PATCH", 5)) {
         patch(s, fd, text);
     }
+    else if (strstr(path, OTHER) || (w.broken > 1 && strstr(path, "/bgp/prefixes"))) {
+        give(fd, "500 Internal Server Error", "");
+    }
     else if (strstr(path, "/bgp/prefixes")) {
         give_prefix(fd, &w);
     }
     else if (strstr(path, "/addressing/prefixes")) {
-        give(fd, "200 OK",
-             LIST("{\"id\":\"" PARENT "\",\"cidr\":\"" ACTING_PREFIX "\",\"approved\":\"V\"}"));
+        give(fd, "200 OK", w.broken ? LIST(IS(PARENT) "," IS(OTHER)) : LIST(IS(PARENT)));
     }
     else if (strstr(path, "/graphql")) {
         give(fd, "200 OK", "{\"data\":{\"viewer\":{\"accounts\":[{\"health\":[]}]}},"

@@ -19,6 +19,8 @@ typedef struct acting_world_t {
     const char *patch;        /* status line of the answer to a PATCH; NULL: the connection is cut */
     const char *body;         /* of it */
     int effect;               /* and the PATCH is carried out */
+    apr_interval_time_t ahead; /* its clock is so much ahead of ours; 0: its answers have no date */
+    int broken;               /* 1: there is another parent, whose list fails; 2: all lists do */
     int hang;                 /* and it is not answered until this is 0: acting_hang */
     int patches;              /* that came */
 } acting_world_t;

@@ -53,7 +53,7 @@ static inline void fine_self(cfmt_case_t *c)
     c->api_closed = 1;
     c->api_since = M(-5000);
     c->cursor = c->head = 4711;
-    c->jumped = 0;
+    c->jumped = c->behind = 0;
     c->budget = 1;
     c->check = 1;
     c->check_ok = 1;

@@ -83,6 +83,9 @@ SPOIL(journal_behind, c->cursor--)
 SPOIL(journal_unknown, c->cursor = c->head = -1)
 SPOIL(clock_jumped, c->jumped = 1; c->jumped_at = NOW - 9 * SEC)
 SPOIL(clock_unknown, c->jumped = -1)
+SPOIL(clock_begun, c->jumped = 1)
+SPOIL(clock_behind, c->behind = 1)
+SPOIL(clock_unheard, c->behind = -1)
 SPOIL(look_not_asked, c->look_at = 0)
 SPOIL(look_old, c->look_at = NOW - 60 * SEC; c->look_state_at = c->look_traffic_at = c->look_at)
 SPOIL(look_asking, c->look_traffic_at = 0)
@@ -153,6 +156,9 @@ static const spoil_t spoils[] = {
     { CFMT_GATE_PROJECTED, journal_unknown, DARK, "unknown", "journal", CFMT_DO_STAY },
     { CFMT_GATE_CLOCK, clock_jumped, RED, "jumped", "clock", CFMT_DO_READ },
     { CFMT_GATE_CLOCK, clock_unknown, DARK, "not_said", "clock", CFMT_DO_READ },
+    { CFMT_GATE_CLOCK, clock_begun, RED, "begun", "clock", CFMT_DO_READ },
+    { CFMT_GATE_CLOCK, clock_behind, RED, "behind", "clock", CFMT_DO_STAY },
+    { CFMT_GATE_CLOCK, clock_unheard, DARK, "not_said", "clock", CFMT_DO_STAY },
     { CFMT_GATE_LAST_LOOK, look_not_asked, DARK, "not_asked", "analytics", CFMT_DO_LOOK },
     { CFMT_GATE_LAST_LOOK, look_old, DARK, "old", "analytics", CFMT_DO_LOOK },
     { CFMT_GATE_LAST_LOOK, look_asking, DARK, "asking", "analytics", CFMT_DO_STAY },

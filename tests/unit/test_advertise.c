@@ -227,6 +227,9 @@ START_TEST(test_queued)
     f.c.policy_withdrew_at = NOW - MIN; /* the API does not show it yet */
     IS(&f.c, CFMT_ADVERTISE_QUEUE, "withdrawn");
     ck_assert_int_eq(decide(&f.c).at, NOW + 14 * MIN);
+    f.c.b.advertised_at = NOW - 16 * MIN;
+    f.c.policy_withdrew_at = NOW + 120 * MIN; /* by a clock that was set back since */
+    IS(&f.c, CFMT_ADVERTISE_NOW, "auto");
     f.c.policy_withdrew_at = 0;
     f.c.b.advertised_at = 0; /* never advertised */
     IS(&f.c, CFMT_ADVERTISE_NOW, "auto");
@@ -341,12 +344,22 @@ START_TEST(test_pending_withdrawal)
     f.c.b.advertised_at = NOW - MIN;
     ck_assert_int_eq(cfmt_advertise_pending(&at, &i, &f.c), CFMT_PENDING_REVERSE);
     ck_assert_int_eq(at, NOW + 14 * MIN);
+    f.c.b.advertised_at += 120 * MIN; /* by a clock that is so much ahead of ours */
+    f.c.behind_by = 120 * MIN;
+    ck_assert_int_eq(cfmt_advertise_pending(&at, &i, &f.c), CFMT_PENDING_REVERSE);
+    ck_assert_int_eq(at, NOW + 14 * MIN);
+    f.c.behind_by = 0;
     f.c.b.advertised_at = M(-100);
     cfmt_advertise_pending(&at, &i, &f.c);
     ck_assert_int_eq(at, NOW);
     f.threats[0] = (cfmt_threat_t){ .attack = "a1", .from = NOW, .everywhere = 1 };
     ck_assert_int_eq(cfmt_advertise_pending(&at, &i, &f.c), CFMT_PENDING_REVERSE);
+    i.sent_at = NOW + 15 * MIN;
+    ck_assert_int_eq(cfmt_advertise_pending(&at, &i, &f.c), CFMT_PENDING_REVERSE);
+    i.sent_at++; /* it was there, and in the way of nothing */
+    ck_assert_int_eq(cfmt_advertise_pending(&at, &i, &f.c), CFMT_PENDING_KEEP);
     f.threats[0].everywhere = 0;
+    i.sent_at = 0;
     ck_assert_int_eq(cfmt_advertise_pending(&at, &i, &f.c), CFMT_PENDING_KEEP);
     f.threats[0].here = i.by_hand = 1;
     ck_assert_int_eq(cfmt_advertise_pending(&at, &i, &f.c), CFMT_PENDING_REVERSE);

@@ -63,6 +63,58 @@ START_TEST(known_read_and_projected)
 }
 END_TEST
 
+/* That its state is to be read first: else reloads would fill the journal. */
+START_TEST(a_leader_that_begins_is_no_news)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+    const char *rows = "SELECT count(*) FROM journal WHERE kind = 'decision'";
+    apr_int64_t before;
+
+    acting_is(1, acting_now() - S(1));
+    unit_skip(S(61));
+    acting_until(e, "SELECT advertised FROM prefix", "1");
+    acting_rounds(e, S(1));
+    before = kit_int(acting_store(), rows);
+    acting_drop(e);
+    e = acting_engine();
+    acting_rounds(e, S(1));
+    ck_assert_int_eq(look(e).jumped, 1);
+    unit_skip(S(61));
+    acting_rounds(e, S(1));
+    ck_assert_int_eq(look(e).jumped, 0);
+    ck_assert_int_eq(kit_int(acting_store(), rows), before);
+    acting_end();
+}
+END_TEST
+
+static const struct {
+    apr_interval_time_t theirs; /* ahead of ours */
+    int behind;
+} clocks[] = {
+    { S(50), 0 }, { S(120), 1 }, { S(7200), 1 }, { S(-120), 0 },
+};
+
+/* What it asks for then is old, however new it looks. */
+START_TEST(a_clock_that_is_behind_cloudflares)
+{
+    cfmt_engine_t *e = start("enforce", "withdraw=auto");
+    acting_world_t w = acting_get();
+
+    ck_assert_int_eq(look(e).behind, 0);
+    w.ahead = clocks[_i].theirs;
+    acting_set(&w);
+    unit_skip(S(61));
+    acting_rounds(e, S(1));
+    ck_assert_int_eq(look(e).behind, clocks[_i].behind);
+    w.ahead = S(1);
+    acting_set(&w);
+    unit_skip(S(61));
+    acting_rounds(e, S(1));
+    ck_assert_int_eq(look(e).behind, 0);
+    acting_end();
+}
+END_TEST
+
 static const struct {
     const char *prefix;
     int held;
@@ -122,9 +174,10 @@ END_TEST
 
 static const struct {
     const char *target;
-    int came_back;
+    int came_back, before; /* it began so many seconds before */
 } returns[] = {
-    { "203.0.113.7", 1 }, { "198.51.100.7", 0 }, { NULL, 1 }, /* nobody can place it */
+    { "203.0.113.7", 1, 0 }, { "198.51.100.7", 0, 0 }, { NULL, 1, 0 }, /* nobody can place it */
+    { "203.0.113.7", 1, 60 }, /* seen too late */
 };
 
 START_TEST(an_attack_behind_a_withdrawal_is_back)
@@ -138,7 +191,10 @@ START_TEST(an_attack_behind_a_withdrawal_is_back)
     acting_until(e, acting_state(acting_intent(0, "unix:alice", "proposal")),
                  "propagating");
     acting_rounds(e, S(2));
+    unit_skip(-S(returns[_i].before));
     acting_alert(0, returns[_i].target);
+    unit_skip(S(returns[_i].before));
+    acting_rounds(e, S(1));
     c = look(e);
     ck_assert_int_eq(c.npast, 1);
     ck_assert_int_eq(c.past[0].back_at > c.past[0].at, returns[_i].came_back);
@@ -393,6 +449,25 @@ START_TEST(the_dashboard_is_told_when_no_alert_can_explain_it_any_more)
 }
 END_TEST
 
+/* Nobody answered the call, it was read to be done: what is done again was somebody else. */
+START_TEST(a_later_change_is_not_an_old_calls)
+{
+    cfmt_engine_t *e = acting_start(1);
+    apr_int64_t id;
+
+    acting_patches(NULL, 1);
+    id = acting_intent(0, "user ann", "operator");
+    acting_until(e, acting_state(id), "propagating");
+    acting_drop(e);
+    unit_skip(S(7200));
+    acting_is(0, acting_now() - S(3600));
+    e = acting_engine();
+    acting_until(e, "SELECT count(*) FROM audit WHERE what LIKE 'change%'", "2");
+    ck_assert_str_eq(audit(), "change.withdrawn user ann,change.withdrawn external");
+    acting_end();
+}
+END_TEST
+
 START_TEST(each_of_two_quick_changes_is_recorded)
 {
     cfmt_engine_t *e = start("enforce", "withdraw=auto");
@@ -494,6 +569,8 @@ Suite *suite_decide(void)
     tcase_add_checked_fixture(tc, unit_setup, unit_teardown);
     tcase_set_timeout(tc, UNIT_LIMIT);
     tcase_add_test(tc, known_read_and_projected);
+    tcase_add_test(tc, a_leader_that_begins_is_no_news);
+    tcase_add_loop_test(tc, a_clock_that_is_behind_cloudflares, 0, KIT_COUNT(clocks));
     tcase_add_loop_test(tc, a_hold_on_what_covers_it_holds_it, 0, KIT_COUNT(holds));
     tcase_add_test(tc, a_window_of_all_is_one_of_each);
     tcase_add_loop_test(tc, threats_are_here_or_everywhere, 0, KIT_COUNT(threats));
@@ -510,6 +587,7 @@ Suite *suite_decide(void)
     tcase_add_test(tc, the_end_takes_the_proposal_back);
     tcase_add_test(tc, not_protected_is_told_in_its_second);
     tcase_add_test(tc, the_dashboard_is_told_when_no_alert_can_explain_it_any_more);
+    tcase_add_test(tc, a_later_change_is_not_an_old_calls);
     tcase_add_test(tc, each_of_two_quick_changes_is_recorded);
     tcase_add_test(tc, a_command_is_known_at_once_and_once);
     tcase_add_test(tc, a_new_leader_doubts_nothing_before_it_has_heard_the_other_clock);

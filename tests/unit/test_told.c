@@ -261,6 +261,9 @@ START_TEST(a_withdrawal_that_is_reversed_is_told)
     reads("reversed", "Attack during the withdrawal of " ACTING_PREFIX ": it is to be advertised"
                       " again\nTarget: 203.0.113.7 (attack ");
     ck_assert(*field("reversed", "next_at"));
+    unit_skip(S(121));
+    until_told(e, "not-protected", "1");
+    ck_assert(!strncmp(field("not-protected", "reason"), "it is to be advertised at 20", 28));
     acting_end();
 }
 END_TEST

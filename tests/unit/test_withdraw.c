@@ -107,6 +107,10 @@ START_TEST(test_min_advertised)
     g = gate_of(&f.c, CFMT_GATE_MIN_ADVERTISED);
     ck_assert_int_eq(g.light, CFMT_LIGHT_RED);
     ck_assert_int_eq(g.next, NOW + 1);
+    f.c.b.advertised_at += 7200 * SEC; /* by a clock that is so much ahead of ours */
+    f.c.behind_by = 7200 * SEC;
+    ck_assert_int_eq(gate_of(&f.c, CFMT_GATE_MIN_ADVERTISED).next, NOW + 1);
+    f.c.behind_by = 0;
     f.c.b.advertised_at = NOW + 5; /* not even with a minimum of nothing */
     f.c.options.min_advertised = 0;
     g = gate_of(&f.c, CFMT_GATE_MIN_ADVERTISED);

@@ -100,7 +100,7 @@ static int allowed(const fine_t *f)
                && within(c->now, c->look_at, 10 * SEC) && c->look_above == 0;
 
     return wanted(c) && world && quiet && people && origin && look && c->api_closed == 1
-           && c->cursor >= 0 && c->cursor == c->head && c->jumped == 0;
+           && c->cursor >= 0 && c->cursor == c->head && c->jumped == 0 && c->behind == 0;
 }
 
 START_TEST(test_any_case)
@@ -163,8 +163,8 @@ static void (*const worse[])(fine_t *f) = {
     attack_here, attack_anywhere, attacks_unknown, threat_more, calm_attack, calm_lost,
     calm_nothing, calm_past_unknown, hold_forever, hold_unknown, windows_unknown, origin_absent,
     origin_odd, origin_not_asked, origin_unknown, api_open, api_unknown, journal_behind,
-    journal_unknown, behind_more, clock_jumped, clock_unknown, look_not_asked, look_attack,
-    look_unreadable,
+    journal_unknown, behind_more, clock_jumped, clock_unknown, clock_begun,
+    clock_behind, clock_unheard, look_not_asked, look_attack, look_unreadable,
 };
 
 /* Nothing that makes it worse turns anything into a withdrawal, nor leaves one standing. */

@@ -47,7 +47,7 @@ static cfmt_struck_t make_struck(const struck_t *a)
     const char *h;
 
     s.prefixes = apr_array_make(unit_pool, 2, sizeof(cfmt_cidr_t));
-    for (h = a->hits; *h && *h != '*'; h++) {
+    for (h = a->hits + (*a->hits == '*'); *h; h++) {
         APR_ARRAY_PUSH(s.prefixes, cfmt_cidr_t) = network(*h);
     }
     if (!s.open) {

@@ -14,7 +14,7 @@
 #define AT(minute) (ZERO + (apr_time_t)((minute) * 60) * APR_USEC_PER_SEC)
 #define MOST 4
 
-/* minutes; end 0 = open; hits: letters of prefixes, "*" = it may be any, "" = none of ours. */
+/* minutes; end 0 = open; hits: letters of prefixes, "*" before them = it may be any, "" = none of ours. */
 typedef struct struck_t {
     const char *id, *hits;
     int alerted;
