@@ -142,6 +142,7 @@ void cfmt_run_journal(cfmt_run_t *run, const char *kind, const char *origin, con
     APR_ARRAY_PUSH(run->writes, write_t) = (write_t){
         .what = WRITE_JOURNAL, .kind = kind, .origin = origin, .body = body, .tag = tag
     };
+    run->journaled = run->writes->nelts;
 }
 
 void cfmt_run_reading(cfmt_run_t *run, const char *kind, const char *id, apr_time_t at)
@@ -346,9 +347,9 @@ static apr_status_t write_piece(cfmt_run_t *run, int *pmore, apr_time_t now, apr
     }
     rv = cfmt_store_commit(s);
     if (rv == APR_SUCCESS) {
-        run->e->journaled |= to > run->written;
-        run->written = to;
         *pmore = to < run->writes->nelts;
+        run->e->journaled |= *pmore || run->journaled > run->written;
+        run->written = to;
     }
     return rv;
 }

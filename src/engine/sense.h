@@ -44,6 +44,7 @@ struct cfmt_run_t {
     void *data;              /* the job's own */
     apr_array_header_t *writes, *lines; /* what was concluded; sense.c's */
     int written;             /* of writes */
+    int journaled;           /* of writes: behind the last one for the journal */
     int rows;                /* of all answers */
     apr_time_t due;          /* told and stored but for this: when it runs next; 0 = not yet */
 };

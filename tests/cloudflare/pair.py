@@ -17,6 +17,7 @@ TAKES = 5
 REPEATED = 0.2  # seconds after which a job that was made due and did not run is made due again
 # The five minutes that the projection may be behind are seconds at any speed, and less than one at 300 and more.
 BEHIND = r"cfmt:warn\].*CFMT0850: job history failed \(busy\): the projection is behind: nothing can be called missed"
+UNDECIDED = "SELECT cidr FROM prefix WHERE NOT gone AND cidr NOT IN (SELECT prefix FROM decision)"
 nursery = Nursery()
 # What was learned, for comparisons: nothing here may move because an upstream misbehaves.
 KNOWN = {
@@ -87,7 +88,7 @@ class Pair:
         wait_for(lambda: not s.generation() & old, 20, "the old generation to go")
 
     def start(self, ready=True):
-        """ready: all jobs have succeeded, and what they learned is in the tables."""
+        """ready: all jobs have succeeded, what they learned is in the tables, and each prefix is decided about."""
         self.server.start()
         if ready:
             self.settled()
@@ -96,6 +97,7 @@ class Pair:
     def settled(self, limit=20):
         wait_for(lambda: all(j["ok_at"] for j in self.jobs(ALL)), limit, f"all jobs to succeed: {self.words()}")
         self.server.wait_projected()
+        wait_for(lambda: not self.server.query(UNDECIDED), limit, "the first decisions")
 
     # ---- time ----
 
