@@ -429,11 +429,18 @@ static apr_status_t heed_clock(cfmt_look_t *l, cfmt_intent_row_t *in)
 }
 
 /* What was read before the clock was set back would look young when it has caught up with that. */
-static apr_status_t heed_readings(cfmt_look_t *l)
+static apr_status_t heed_readings(cfmt_look_t *l, const apr_array_header_t *open)
 {
-    apr_status_t rv = l->e->undated ? redate(l, NULL) : APR_SUCCESS;
+    cfmt_engine_t *e = l->e;
+    apr_status_t rv = e->undated ? redate(l, NULL) : APR_SUCCESS;
+    int i;
 
-    l->e->undated = l->e->undated && rv != APR_SUCCESS;
+    for (i = 0; rv == APR_SUCCESS && e->undated && e->jumped_at && i < open->nelts; i++) {
+        apr_int64_t id = APR_ARRAY_IDX(open, i, cfmt_intent_row_t).id;
+
+        e->of_before = id > e->of_before ? id : e->of_before;
+    }
+    e->undated = e->undated && rv != APR_SUCCESS;
     return rv;
 }
 
@@ -456,20 +463,21 @@ static void note_next(cfmt_look_t *l, const cfmt_intent_row_t *in)
     }
 }
 
-/* Again and again, while nothing can be read: not more often than its budget bears. */
-static apr_status_t read_soon(cfmt_look_t *l)
+/* Again and again, while it cannot be read: not more often than the budget of all calls bears. */
+apr_status_t cfmt_act_read_soon(cfmt_engine_t *e, apr_interval_time_t pause, apr_time_t *pnext)
 {
-    apr_time_t mono = cfmt_monotonic();
-    apr_interval_time_t pause = l->read ? READ_AGAIN : READ_ABSENT;
-    apr_interval_time_t left = l->e->hurried_at ? l->e->hurried_at + pause - mono : 0;
+    apr_time_t mono = cfmt_monotonic(), now = cfmt_clock_now(e->conf.clock), then;
+    apr_interval_time_t again = READ_AGAIN << (e->read_fails < 4 ? e->read_fails : 4), left;
 
+    pause = pause > again ? pause : again;
+    left = e->hurried_at ? e->hurried_at + pause - mono : 0;
+    then = now + cfmt_clock_span(e->conf.clock, left > 0 ? left : pause);
+    *pnext = !*pnext || then < *pnext ? then : *pnext;
     if (left > 0) {
-        wait_for(l, l->now + real(l, left));
         return APR_SUCCESS;
     }
-    l->e->hurried_at = mono;
-    wait_for(l, l->now + real(l, pause));
-    return cfmt_job_hurry(l->e->store, "prefixes", l->now, 1);
+    e->hurried_at = mono;
+    return cfmt_job_hurry(e->store, "prefixes", now, 1);
 }
 
 apr_status_t cfmt_act_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
@@ -479,8 +487,8 @@ apr_status_t cfmt_act_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
     apr_status_t rv = take_answers(&l);
     int i;
 
-    rv = rv == APR_SUCCESS ? heed_readings(&l) : rv;
     rv = rv == APR_SUCCESS ? cfmt_intents_open(e->store, &open, ptick) : rv;
+    rv = rv == APR_SUCCESS ? heed_readings(&l, open) : rv;
     if (rv != APR_SUCCESS || !open->nelts) {
         return rv;
     }
@@ -497,7 +505,7 @@ apr_status_t cfmt_act_run(cfmt_engine_t *e, apr_time_t *pdue, apr_pool_t *ptick)
     }
     e->set_back = e->set_back && rv != APR_SUCCESS;
     if (rv == APR_SUCCESS && (l.read || l.read_absent)) {
-        rv = read_soon(&l);
+        rv = cfmt_act_read_soon(e, l.read ? 0 : READ_ABSENT, &l.next);
     }
     if (l.next && (!*pdue || l.next < *pdue)) {
         *pdue = l.next;

@@ -36,7 +36,7 @@ int cfmt_act_barred(const cfmt_engine_t *e, const cfmt_intent_row_t *in)
 static int is_too_late(const cfmt_engine_t *e, const cfmt_intent_row_t *in, apr_time_t now)
 {
     return !in->want && is_policys(in)
-           && ((e->jumped && e->jumped_at) || now - in->created_at > real(e, LOOK_LASTS));
+           && (in->id <= e->of_before || now - in->created_at > real(e, LOOK_LASTS));
 }
 
 /* Wanted by an operator, and then nobody was there for so long that he has done something else. */

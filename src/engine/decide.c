@@ -40,7 +40,8 @@ static apr_status_t read_at_once(const cfmt_scene_t *sc, const char *job)
 }
 
 /* Who is being asked may have been busy with another reading, which is no answer. */
-static apr_status_t ask_unanswered(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
+static apr_status_t ask_unanswered(const cfmt_outcome_t *o, const cfmt_scene_t *sc,
+                                   apr_time_t *pnext)
 {
     const cfmt_gate_t *g = &o->d.gates[CFMT_GATE_LAST_LOOK];
     apr_status_t rv = APR_SUCCESS;
@@ -49,7 +50,7 @@ static apr_status_t ask_unanswered(const cfmt_outcome_t *o, const cfmt_scene_t *
         return APR_SUCCESS;
     }
     if (o->c.look_state_at < o->c.look_at) {
-        rv = read_at_once(sc, "prefixes");
+        rv = cfmt_act_read_soon(sc->e, 0, pnext);
     }
     return rv == APR_SUCCESS && o->c.look_traffic_at < o->c.look_at ? read_at_once(sc, "traffic")
                                                                     : rv;
@@ -64,21 +65,21 @@ static apr_status_t look_last(const cfmt_scene_t *sc, cfmt_memory_t *m)
 }
 
 /* Reading and asking cost nothing that must be written first. */
-static apr_status_t ask(const cfmt_outcome_t *o, const cfmt_scene_t *sc)
+static apr_status_t ask(const cfmt_outcome_t *o, const cfmt_scene_t *sc, apr_time_t *pnext)
 {
     if (o->pending || o->wait) {
         return APR_SUCCESS; /* act.c reads what it needs */
     }
     switch (o->d.action) {
     case CFMT_DO_READ:
-        return read_at_once(sc, "prefixes");
+        return cfmt_act_read_soon(sc->e, 0, pnext);
     case CFMT_DO_CHECK:
         cfmt_program_ask(sc->e, &o->row->b.cidr, apr_table_get(sc->settings, "WithdrawCheck"));
         return APR_SUCCESS;
     case CFMT_DO_LOOK:
         return look_last(sc, cfmt_scene_memory(sc->e, &o->row->b.cidr));
     default:
-        return ask_unanswered(o, sc);
+        return ask_unanswered(o, sc, pnext);
     }
 }
 
@@ -174,7 +175,7 @@ static apr_status_t look_at(const cfmt_scene_t *sc, const cfmt_prefix_row_t *row
 {
     apr_status_t rv = cfmt_outcome_find(o, sc, row);
 
-    rv = rv == APR_SUCCESS ? ask(o, sc) : rv;
+    rv = rv == APR_SUCCESS ? ask(o, sc, pnext) : rv;
     sooner(pnext, o->d.next);
     sooner(pnext, o->a.next);
     sooner(pnext, o->a.page_at > sc->now ? o->a.page_at : 0);

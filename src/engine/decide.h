@@ -129,6 +129,12 @@ const char *cfmt_act_void(const cfmt_engine_t *e, const cfmt_intent_row_t *in, a
 int cfmt_act_heed_clock(const cfmt_engine_t *e, cfmt_intent_row_t *in, apr_time_t now);
 /* So much is our clock behind Cloudflare's, by its last answer; up to a minute is 0. */
 apr_interval_time_t cfmt_act_behind_by(const cfmt_engine_t *e);
+/*
+ * The state of the prefixes is read: now, or when the last such reading is `pause` of real time
+ * ago, longer with each in which a list failed. *pnext, 0 = never: the time to come again, if
+ * that is sooner.
+ */
+apr_status_t cfmt_act_read_soon(cfmt_engine_t *e, apr_interval_time_t pause, apr_time_t *pnext);
 /* Why it cannot be; NULL = it can. */
 const char *cfmt_act_impossible(const cfmt_prefix_row_t *row);
 /*

@@ -95,8 +95,9 @@ static void start_decisions(cfmt_engine_t *e)
     e->memories = apr_hash_make(e->store_pool);
     e->no_command = 0;
     e->audit.id = e->anchored = 0;
-    e->began_at = cfmt_clock_now(e->conf.clock);
-    e->jumped = e->undated = 1;
+    e->began_at = e->read_from = cfmt_clock_now(e->conf.clock);
+    e->of_before = 0;
+    e->undated = 1;
 }
 
 cfmt_engine_t *cfmt_engine_create(const cfmt_engine_conf_t *conf, apr_pool_t *p)
@@ -306,8 +307,8 @@ static void watch_clock(cfmt_engine_t *e, apr_time_t now, apr_time_t mono, apr_p
 
     most = most > JUMP ? most : JUMP;
     if (e->clock_at && (off > most || off < -most)) {
-        e->jumped = e->undated = 1;
-        e->jumped_at = now;
+        e->undated = 1;
+        e->jumped_at = e->read_from = now;
         e->set_back = off < 0;
         e->jumped_mono = mono;
         cfmt_scene_forget_asked(e);

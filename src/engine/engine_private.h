@@ -36,16 +36,18 @@ struct cfmt_engine_t {
     apr_array_header_t *programs; /* struct cfmt_program_t * */
     apr_interval_time_t check_limit; /* of a program, in real time; 0 = CFMT_CHECK_LIMIT */
     apr_time_t began_at;        /* with this store: before, nobody may have been there */
-    apr_time_t hurried_at;      /* monotonic: the last reading that an intent asked for */
+    apr_time_t hurried_at;      /* monotonic: the last reading of prefixes that was hurried */
+    int read_fails;             /* readings of prefixes in a row in which a list failed */
     apr_int64_t no_command;     /* up to this journal row no command waits */
     apr_int64_t reads;          /* readings of the state of prefixes, and of traffic, that ended */
     apr_time_t clock_at, clock_mono; /* at the last round: the engine's clock, the monotonic one */
     apr_time_t jumped_mono;     /* monotonic */
-    int jumped;                 /* the clock jumped, and no state was read since */
     apr_time_t jumped_at;       /* 0 = never */
+    apr_time_t read_from;       /* states that were read before are to be read: it, or began_at */
     int undated;                /* readings of before that, or of before it began, are to be looked
                                    at: they may lie ahead */
     int set_back;               /* by that, and what waits was not looked at since */
+    apr_int64_t of_before;      /* intents up to this one were made before that; 0 = none */
     dev_t dev;                  /* of the file that was a good store last; ino 0 = none */
     ino_t ino;
     int inherited;              /* claims of leaders that died have been looked for */

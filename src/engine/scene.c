@@ -344,6 +344,12 @@ static void add_offer(cfmt_offer_t *o, const cfmt_scene_t *sc, const cfmt_case_t
 
 /* ---- ourselves ------------------------------------------------------------------------------- */
 
+/* Its state was not read since the clock was set, or since this leader began. */
+static int is_to_read(const cfmt_case_t *c, const cfmt_engine_t *e)
+{
+    return e->undated || c->read_at < e->read_from;
+}
+
 static void add_ourselves(cfmt_case_t *c, const cfmt_scene_t *sc)
 {
     const cfmt_memory_t *m = cfmt_scene_memory(sc->e, &c->cidr);
@@ -359,7 +365,7 @@ static void add_ourselves(cfmt_case_t *c, const cfmt_scene_t *sc)
     c->api_retry_at = sc->rest.breaker.probe_at;
     c->cursor = sc->cursor;
     c->head = sc->head;
-    c->jumped = sc->e->jumped;
+    c->jumped = is_to_read(c, sc->e);
     c->jumped_at = sc->e->jumped_at;
     c->behind_by = cfmt_act_behind_by(sc->e);
     c->behind = c->behind_by > 0;

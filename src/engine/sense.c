@@ -174,6 +174,14 @@ void cfmt_run_tell(cfmt_run_t *run, cfmt_level_e level, const char *fmt, ...)
     va_end(ap);
 }
 
+/* What was asked before the clock was set was asked before that time, whatever it said then. */
+static apr_time_t dated(const cfmt_run_t *run, apr_time_t t)
+{
+    int before = run->deadline - ASK_FOR < run->e->jumped_mono;
+
+    return before && t >= run->e->jumped_at ? run->e->jumped_at - 1 : t;
+}
+
 static apr_status_t write_one(const cfmt_run_t *run, const write_t *w, apr_pool_t *ptemp)
 {
     cfmt_store_t *s = run->e->store;
@@ -185,11 +193,11 @@ static apr_status_t write_one(const cfmt_run_t *run, const write_t *w, apr_pool_
         entry.len = strlen(w->body);
         return cfmt_journal_append(s, &entry);
     case WRITE_READING:
-        return cfmt_reading_note(s, w->kind, w->id, w->at);
+        return cfmt_reading_note(s, w->kind, w->id, dated(run, w->at));
     case WRITE_OWN:
         return w->fn(s, w->arg, ptemp);
     default:
-        return cfmt_sensed_save(s, w->kind, w->facts, run->now, ptemp);
+        return cfmt_sensed_save(s, w->kind, w->facts, dated(run, run->now), ptemp);
     }
 }
 
@@ -439,17 +447,15 @@ static apr_status_t write_all(cfmt_run_t *run, int *pmore, apr_time_t now, apr_p
     return rv;
 }
 
-/* What decisions rest on has been read; behind a jump of the clock, by a run that began then. */
+/* What decisions rest on; where a list of prefixes failed others have been read. */
 static void note_reading(const cfmt_run_t *run)
 {
-    int prefixes = run->job == &cfmt_sense_prefixes;
+    int prefixes = run->job == &cfmt_sense_prefixes, ok = run->result.status == APR_SUCCESS;
 
-    if (run->result.status == APR_SUCCESS && (prefixes || run->job == &cfmt_sense_traffic)) {
-        run->e->reads++;
-        if (prefixes && run->deadline - ASK_FOR >= run->e->jumped_mono) {
-            run->e->jumped = 0;
-        }
+    if (prefixes) {
+        run->e->read_fails = ok ? 0 : run->e->read_fails + 1;
     }
+    run->e->reads += prefixes || (ok && run->job == &cfmt_sense_traffic);
 }
 
 static apr_status_t finish(state_t *st, apr_pool_t *ptick)

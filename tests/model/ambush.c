@@ -58,7 +58,7 @@ static void strike(const ev_t *ev)
     }
     ordered_at = what[i].kind == EV_COMMAND ? m.now : ordered_at;
     other->kind = what[i].kind;
-    other->how = what[i].how >= 0 ? what[i].how : (int)rnd_below(&r, 5);
+    other->how = what[i].how >= 0 ? what[i].how : (int)rnd_below(&r, 6);
     other->len = rnd_span(&r, 2 * MIN, 12 * MIN);
     other->salt = rnd_next(&r) / 10 * 10; /* a window that begins now */
     other->count = 0;

@@ -68,6 +68,14 @@ static void list_prefixes(answer_t *a, int parent, apr_pool_t *p)
     a->body = apr_psprintf(p, ENVELOPE("[%s]"), apr_array_pstrcat(p, items, ','));
 }
 
+/* This one, while others can be read. */
+static void fail_list(answer_t *a, int is_cut, apr_pool_t *p)
+{
+    a->state = 0;
+    a->code = is_cut ? 200 : 500;
+    a->body = is_cut ? apr_pstrndup(p, a->body, strlen(a->body) / 2) : ERROR("1", "oops");
+}
+
 static const char *rules(apr_pool_t *p)
 {
     const char *text = "";
@@ -232,6 +240,9 @@ static void rest(answer_t *a, const char *path, apr_pool_t *p)
         for (i = 0; i < PARENTS - 1 && strncmp(at + 21, parent_ids[i], 32); i++) {
         }
         list_prefixes(a, i, p);
+        if (m.w.unlisted[i]) {
+            fail_list(a, rnd_mix(m.seed, (apr_uint64_t)m.now) % 2, p);
+        }
     }
     else if (strstr(path, "/addressing/prefixes")) {
         a->body = parents(p);

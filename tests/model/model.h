@@ -39,7 +39,7 @@ typedef enum {
     EV_FAULT,     /* calls fail */
     EV_PATCH,     /* changes fail, in one way or another */
     EV_ANALYTICS, /* late, empty, or wrong without saying so */
-    EV_STATE,     /* Cloudflare locks a prefix, takes it off demand, forgets it */
+    EV_STATE,     /* Cloudflare locks a prefix, takes it off demand, forgets it, does not list it */
     EV_EXTERNAL,  /* somebody else advertises or withdraws it */
     EV_CRASH,
     EV_STOP,      /* and start, after a while */
@@ -172,6 +172,7 @@ typedef struct world_t {
     int page;                    /* rows that analytics give at most */
     int ambushes;                /* that are set */
     apr_array_header_t *active;  /* ev_t *: of whatever lasts */
+    int unlisted[PARENTS];       /* the list of its prefixes fails */
     apr_time_t upstream_bad;     /* something upstream failed until then */
     apr_time_t lied_at;          /* analytics had less than there was, without a sign of it */
 } world_t;

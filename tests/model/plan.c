@@ -66,7 +66,7 @@ static apr_interval_time_t some_time(rnd_t *r, apr_interval_time_t least, int do
 static void draw(ev_t *ev, ev_kind_e kind, rnd_t *r)
 {
     static const int hows[EV_KINDS] = {
-        [EV_FAULT] = 12, [EV_PATCH] = 9, [EV_ANALYTICS] = 4, [EV_STATE] = 5, [EV_EXTERNAL] = 2,
+        [EV_FAULT] = 12, [EV_PATCH] = 9, [EV_ANALYTICS] = 4, [EV_STATE] = 6, [EV_EXTERNAL] = 2,
         [EV_COMMAND] = 13, [EV_CONFIG] = 6, [EV_JUMP] = 6, [EV_ORIGIN] = 3, [EV_AMBUSH] = 24,
     };
 
@@ -77,6 +77,7 @@ static void draw(ev_t *ev, ev_kind_e kind, rnd_t *r)
     ev->len = kind == EV_ATTACK ? some_time(r, 2 * MIN, rnd_chance(r, 10) ? 4 : 2)
               : kind == EV_AMBUSH ? some_time(r, 30 * MIN, 2)
               : kind == EV_CRASH || kind == EV_STOP ? some_time(r, SEC(1), 10)
+              : kind == EV_STATE && ev->how == 4 ? some_time(r, 20 * MIN, 4)
               : some_time(r, MIN, 5);
     ev->salt = rnd_next(r);
     if ((kind == EV_CRASH || kind == EV_STOP) && rnd_chance(r, 2)) {

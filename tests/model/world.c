@@ -179,11 +179,14 @@ static void set_state(const ev_t *ev, int by)
     case 3:
         p->approved -= by;
         break;
+    case 4:
+        m.w.unlisted[p->parent] += by;
+        break;
     default:
         p->missing += by;
         break;
     }
-    bar(p, ev->how == 3, m.now + ev->len + 2 * MIN);
+    bar(p, ev->how == 3 || ev->how == 4, m.now + ev->len + 2 * MIN);
 }
 
 static void over(void *arg)

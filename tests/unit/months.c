@@ -63,7 +63,7 @@ static void make_engine(months_t *m)
     m->e = cfmt_engine_create(&conf, p);
     ck_assert_ptr_nonnull(m->e->api);
     m->e->store = m->s;
-    m->e->jumped = 0;
+    m->e->undated = 0; /* no reading is behind its time */
 }
 
 /* As if a leader had begun with them. */

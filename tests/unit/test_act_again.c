@@ -289,7 +289,74 @@ START_TEST(a_list_that_fails_holds_up_no_other)
     e = acting_engine();
     id = acting_intent(1, "user ann", "operator");
     acting_until(e, acting_state(id), "propagating");
-    ck_assert_int_eq(e->jumped, 1); /* not all of it was read */
+    acting_end();
+}
+END_TEST
+
+/* The budget of calls is for all. */
+START_TEST(a_list_that_fails_is_read_less_and_less)
+{
+    cfmt_engine_t *e = acting_start(0);
+    acting_world_t w = acting_get();
+
+    w.broken = 2;
+    acting_set(&w);
+    acting_intent(1, "user ann", "operator");
+    acting_rounds(e, S(60));
+    ck_assert_int_ge(e->read_fails, 4);
+    ck_assert_int_le(e->read_fails, 12);
+    acting_end();
+}
+END_TEST
+
+/* What another leader was about to do is done. */
+START_TEST(a_leader_that_begins_goes_on_with_a_withdrawal)
+{
+    cfmt_engine_t *e = acting_start(1);
+    apr_int64_t id;
+
+    apr_table_setn(acting_settings(), "Mode", "enforce");
+    id = acting_intent(0, "policy", "calm");
+    acting_drop(e);
+    acting_until(acting_engine(), acting_state(id), "propagating");
+    acting_end();
+}
+END_TEST
+
+#define RED_CLOCK "SELECT red LIKE '%clock%' FROM decision WHERE prefix = '" ACTING_PREFIX "'"
+
+/* Its own state is what must have been read since the clock was set. */
+START_TEST(a_list_that_fails_holds_up_no_withdrawal)
+{
+    cfmt_engine_t *e = acting_start(1);
+    acting_world_t w = acting_get();
+
+    w.broken = 1;
+    acting_set(&w);
+    jumps(e, S(30));
+    acting_until(e, RED_CLOCK, "1");
+    unit_skip(S(61));
+    acting_until(e, RED_CLOCK, "0");
+    ck_assert_int_ne(kit_int(acting_store(), "SELECT fails FROM job WHERE name = 'prefixes'"), 0);
+    acting_end();
+}
+END_TEST
+
+/* An answer to what was asked before is of before, though that clock was ahead. */
+START_TEST(what_was_asked_before_the_clock_was_set_is_not_read_since)
+{
+    cfmt_engine_t *e = acting_start(1);
+    apr_time_t asked;
+
+    unit_skip(S(61));
+    asked = acting_now();
+    ck_assert_int_eq(acting_round(e), APR_SUCCESS);
+    e->jumped_at = asked - S(10);
+    e->jumped_mono = cfmt_monotonic() + 1;
+    acting_until(e, apr_psprintf(unit_pool, "SELECT last_at >= %" APR_TIME_T_FMT " FROM job"
+                                 " WHERE name = 'prefixes'", asked), "1");
+    ck_assert_int_eq(kit_int(acting_store(), "SELECT max(read_at) FROM reading"),
+                     e->jumped_at - 1);
     acting_end();
 }
 END_TEST
@@ -455,6 +522,10 @@ Suite *suite_act_again(void)
     tcase_add_test(tc, a_clock_that_was_set_back_makes_no_look_young);
     tcase_add_test(tc, a_clock_that_was_wrong_for_a_moment_holds_up_no_call);
     tcase_add_test(tc, a_list_that_fails_holds_up_no_other);
+    tcase_add_test(tc, a_list_that_fails_holds_up_no_withdrawal);
+    tcase_add_test(tc, a_list_that_fails_is_read_less_and_less);
+    tcase_add_test(tc, a_leader_that_begins_goes_on_with_a_withdrawal);
+    tcase_add_test(tc, what_was_asked_before_the_clock_was_set_is_not_read_since);
     tcase_add_test(tc, what_was_read_before_a_jump_does_not_look_young);
     tcase_add_test(tc, a_clock_that_is_behind_holds_up_no_advertisement);
     tcase_add_test(tc, the_servers_time_is_waited_for);

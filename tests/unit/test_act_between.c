@@ -148,7 +148,7 @@ START_TEST(a_clock_that_was_set_stops_the_policy)
 
     apr_table_setn(acting_settings(), "Mode", "enforce");
     id = acting_intent(0, by_hand ? "user ann" : "policy", by_hand ? "operator" : "calm");
-    e->jumped = 1;
+    e->undated = 1;
     e->jumped_at = acting_now();
     acting_until(e, acting_state(id), by_hand ? "propagating" : "cancelled");
     ck_assert_int_eq(acting_get().patches, by_hand);
