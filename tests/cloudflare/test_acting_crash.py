@@ -4,9 +4,9 @@ import signal
 
 import pytest
 
-from acts import (AUTO, ENFORCE, FAILING, PAGE, SHORT, UNSURE, WEB, alert, attacks, cause, check_always, check_ours,
-                  decided, flood, intents, is_advertised, minutes, ours, patches, scenario, settle, start, struck,
-                  the_intent, wait, wait_minute, wait_ours)
+from acts import (AUTO, ENFORCE, FAILING, KILLED, PAGE, SHORT, UNSURE, WEB, alert, attacks, cause, check_always,
+                  check_ours, decided, flood, intents, is_advertised, minutes, ours, patches, scenario, settle, start,
+                  struck, the_intent, wait, wait_minute, wait_ours)
 from httpd import wait_for
 from pair import MICRO, Scene, scenes
 
@@ -145,7 +145,7 @@ def the_whole_of_it(pair):
         wait_minute(pair, minute)
         kill(pair)
     wait(lambda: not is_advertised(pair), "the withdrawal")
-    check_always(pair, refused=(None,))
+    check_always(pair, refused=(None,), moment=KILLED)
     assert [c[2] for c in ours(pair)] in ([True, False], [False]) and {a["state"] for a in attacks(pair)} == {"ended"}
 
 
