@@ -180,7 +180,12 @@ static void answer_program(cfmt_engine_t *e, const node_t *n, int i)
     memory->check_ok = !n->wrong[i];
     memory->check_answered_at = model_clock();
     apr_cpystrn(memory->check_text, n->wrong[i] ? "absent" : "there", sizeof(memory->check_text));
-    m.origin_ok[i] = n->wrong[i] ? 0 : n->asked[i];
+    if (!n->wrong[i]) {
+        m.origin_ok[i] = n->asked[i];
+    }
+    else if (!m.node[0].e || !m.node[1].e) { /* of two that lead each asks for itself */
+        m.origin_ok[i] = 0;
+    }
     e->reads++;
 }
 
