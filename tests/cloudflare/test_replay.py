@@ -57,7 +57,8 @@ def another_calm(pair):
     assert was["exposed_seconds"] == would["exposed_seconds"] and was["messages"] == would["messages"], ads
     in_fact = [pair.begin + at * 60 for at, cidr, on in [c[:3] for c in ours(pair)] if cidr == WEB and not on]
     assert abs(seconds_of(was["withdrawn_at"]) - in_fact[0]) <= slack * 60, (was, in_fact)
-    assert f"+{(longer + 30) // 60:.0f}min" in ctl(pair, *words).stdout
+    shown = re.search(r"  \+(\d+)min  ", ctl(pair, *words).stdout)
+    assert shown and abs(int(shown[1]) * 60 - longer) <= 31, (shown, ads)  # `longer` is of whole seconds
 
 
 def refusals(pair):
