@@ -293,6 +293,32 @@ START_TEST(a_list_that_fails_holds_up_no_other)
 }
 END_TEST
 
+/* In its round, when the journal has nothing of it; what was read beside a list that fails, too. */
+START_TEST(what_was_read_is_decided_about_at_once)
+{
+    cfmt_engine_t *e = acting_start(0);
+    acting_world_t w = acting_get();
+    apr_int64_t reads = 0;
+    int i, fails, ended = 0;
+
+    w.broken = _i;
+    acting_set(&w);
+    acting_rounds(e, S(1));
+    unit_skip(S(61));
+    for (i = 0; i < 100 && !ended; i++) {
+        fails = e->read_fails;
+        reads = e->reads;
+        ck_assert_int_eq(acting_round(e), APR_SUCCESS);
+        ck_assert_int_eq(e->journaled, 0);
+        ended = _i ? e->read_fails > fails : e->reads > reads;
+        acting_rest(e);
+    }
+    ck_assert(ended);
+    ck_assert_int_gt(e->reads, reads);
+    acting_end();
+}
+END_TEST
+
 /* The budget of calls is for all. */
 START_TEST(a_list_that_fails_is_read_less_and_less)
 {
@@ -338,6 +364,22 @@ START_TEST(a_list_that_fails_holds_up_no_withdrawal)
     unit_skip(S(61));
     acting_until(e, RED_CLOCK, "0");
     ck_assert_int_ne(kit_int(acting_store(), "SELECT fails FROM job WHERE name = 'prefixes'"), 0);
+    acting_end();
+}
+END_TEST
+
+/* In the round that notices a jump, before they are put right. */
+START_TEST(what_may_have_been_read_ahead_is_to_be_read)
+{
+    cfmt_engine_t *e = acting_start(1);
+
+    acting_rounds(e, S(1));
+    newest_is(RED_CLOCK, "0");
+    e->undated = 1;
+    e->jumped_at = acting_now();
+    e->reads++; /* decided anew */
+    ck_assert_int_eq(acting_round(e), APR_SUCCESS);
+    newest_is(RED_CLOCK, "1");
     acting_end();
 }
 END_TEST
@@ -523,8 +565,10 @@ Suite *suite_act_again(void)
     tcase_add_test(tc, a_clock_that_was_wrong_for_a_moment_holds_up_no_call);
     tcase_add_test(tc, a_list_that_fails_holds_up_no_other);
     tcase_add_test(tc, a_list_that_fails_holds_up_no_withdrawal);
+    tcase_add_loop_test(tc, what_was_read_is_decided_about_at_once, 0, 2);
     tcase_add_test(tc, a_list_that_fails_is_read_less_and_less);
     tcase_add_test(tc, a_leader_that_begins_goes_on_with_a_withdrawal);
+    tcase_add_test(tc, what_may_have_been_read_ahead_is_to_be_read);
     tcase_add_test(tc, what_was_asked_before_the_clock_was_set_is_not_read_since);
     tcase_add_test(tc, what_was_read_before_a_jump_does_not_look_young);
     tcase_add_test(tc, a_clock_that_is_behind_holds_up_no_advertisement);
